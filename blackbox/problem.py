@@ -1,0 +1,396 @@
+"""What is measured: named outcomes on a space, and how to measure them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from blackbox.batch import Array, Batch, Row, as_column
+from blackbox.errors import BatchError, ProblemError, SpaceError
+from blackbox.space import Parameter, Space
+from blackbox.space.parameter import RESERVED
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A named outcome to minimize or maximize; made as ``Minimize`` or ``Maximize``.
+
+    Args:
+        name: name of the outcome.
+        noise: name of a further outcome that holds this one's known standard error.
+    """
+
+    name: str
+    noise: str | None = None
+
+    @property
+    def sign(self) -> float:
+        """+1 where larger is better, -1 where smaller is."""
+        raise ProblemError(f"objective {self.name!r}: use Minimize or Maximize")
+
+
+class Minimize(Objective):
+    """An outcome of which less is better."""
+
+    @property
+    def sign(self) -> float:
+        return -1.0
+
+
+class Maximize(Objective):
+    """An outcome of which more is better."""
+
+    @property
+    def sign(self) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A measured outcome that must lie between two bounds.
+
+    Args:
+        name: name of the outcome.
+        lower: smallest feasible value.
+        upper: largest feasible value.
+    """
+
+    name: str
+    lower: float = -math.inf
+    upper: float = math.inf
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measured outcome by which elites differ, with the range that is of interest.
+
+    Args:
+        name: name of the outcome.
+        low: smallest value of interest.
+        high: largest value of interest.
+    """
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """An input outside the space that makes an evaluation cheaper and less true.
+
+    Args:
+        parameter: what may be chosen, for instance ``Ordinal("params", [1e6, 6e7, 1e9])``.
+        target: the value at which the problem is to be solved.
+    """
+
+    parameter: Parameter
+    target: Any
+
+    @property
+    def name(self) -> str:
+        """Name of the fidelity's column."""
+        return self.parameter.name
+
+
+class Problem:
+    """A space, named outcomes, and how to measure them.
+
+    Subclasses (or instances) set the attributes and define exactly one of ``evaluate(self, p)``,
+    which takes a dict of Python scalars and returns a float (where there is one outcome) or a
+    dict of named outcomes, and ``evaluate_batch(self, batch)``, which returns a dict of (n,)
+    arrays. A problem may define ``cost(self, batch)``, the (n,) cost of evaluating each row, in
+    the user's unit, known beforehand. No ``super().__init__()`` is needed.
+
+    Attributes:
+        space: what may be tried.
+        objectives: at least one ``Minimize`` or ``Maximize``.
+        constraints: measured outcomes with bounds.
+        measures: measured outcomes by which elites differ.
+        fidelity: an input that makes evaluations cheaper, or None.
+        about: what the problem is, in words, for language models and reports.
+    """
+
+    space: Space
+    objectives: Sequence[Objective]
+    constraints: Sequence[Constraint] = ()
+    measures: Sequence[Measure] = ()
+    fidelity: Fidelity | None = None
+    about: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name for plots and reports: the class's name."""
+        return type(self).__name__
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Names of all outcomes an evaluation returns, noise columns last."""
+        named = [o.name for o in (*self.objectives, *self.constraints, *self.measures)]
+        return tuple(named + [o.noise for o in self.objectives if o.noise])
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of all columns an evaluation reads: parameters, then the fidelity."""
+        return self.space.names + ((self.fidelity.name,) if self.fidelity else ())
+
+    @property
+    def has_cost(self) -> bool:
+        """Whether the problem defines ``cost``."""
+        return callable(getattr(self, "cost", None))
+
+    def scores(self, batch: Batch) -> Floats:
+        """(n, m) objectives, larger is better; the only sign flip of the package."""
+        scores = np.empty((len(batch), len(self.objectives)))
+        for j, objective in enumerate(self.objectives):
+            scores[:, j] = objective.sign * batch[objective.name]
+        return scores
+
+    def violations(self, batch: Batch) -> Floats:
+        """(n, c) distance of each constraint to its bounds, 0 where satisfied."""
+        excess = np.zeros((len(batch), len(self.constraints)))
+        for j, c in enumerate(self.constraints):
+            values = batch[c.name]
+            excess[:, j] = np.maximum(np.maximum(c.lower - values, values - c.upper), 0.0)
+        return excess
+
+    def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
+        """(n,) rows that did not fail and satisfy every constraint."""
+        good = (self.violations(batch) == 0).all(axis=1)
+        return good & batch["ok"] if "ok" in batch else good
+
+    def costs(self, batch: Batch) -> Floats:
+        """(n,) cost of evaluating each row; 1 each where the problem defines no cost.
+
+        Raises:
+            ProblemError: ``cost`` gave another length, or a negative or non-finite cost.
+        """
+        if not self.has_cost:
+            return np.ones(len(batch))
+        costs = np.asarray(self.cost(batch), dtype=np.float64)  # type: ignore[attr-defined]
+        costs = np.broadcast_to(costs, (len(batch),)) if costs.ndim == 0 else costs
+        if costs.shape != (len(batch),) or not np.all(np.isfinite(costs) & (costs >= 0)):
+            raise ProblemError(
+                f"{self.name}.cost gave {costs!r}; give {len(batch)} finite costs of at least 0"
+            )
+        return costs
+
+    def measure(self, batch: Batch) -> dict[str, Array]:
+        """Evaluate every row here and now: outcome name to (n,) floats.
+
+        Raises:
+            ProblemError: an outcome is missing, unknown, or has the wrong length or type.
+        """
+        rows = batch.select(self.inputs)
+        whole = getattr(self, "evaluate_batch", None)
+        if whole is not None:
+            return self._named(whole(rows), len(batch))
+        answers = [
+            self._named(self.evaluate(row), None)  # type: ignore[attr-defined]
+            for row in self.space.rows(rows)
+        ]
+        return {name: np.array([a[name] for a in answers], float) for name in self.outcomes}
+
+    def _named(self, answer: Any, n: int | None) -> dict[str, Array]:
+        """The answer of an evaluation as named floats: scalars, or (n,) arrays."""
+        call = "evaluate" if n is None else "evaluate_batch"
+        names = self.outcomes
+        if not isinstance(answer, Mapping):
+            if len(names) > 1:
+                raise ProblemError(
+                    f"{self.name}.{call} gave {answer!r}; give a dict with {list(names)}"
+                )
+            answer = {names[0]: answer}
+        if set(answer) != set(names):
+            raise ProblemError(
+                f"{self.name}.{call} gave outcomes {sorted(map(str, answer))}; "
+                f"the problem declares {sorted(names)}"
+            )
+        return {name: outcome(self.name, name, answer[name], n) for name in names}
+
+    def check(self) -> None:
+        """Refuse a problem declared wrongly.
+
+        Raises:
+            ProblemError: lists everything wrong at once.
+        """
+        wrong = list(_faults(self))
+        if wrong:
+            raise ProblemError("\n  - ".join([f"problem {self.name} is declared wrongly:", *wrong]))
+
+    def spec(self) -> dict[str, Any]:
+        """The declaration as a plain dict, for fingerprints."""
+        declared: dict[str, Any] = {
+            "space": self.space.spec(),
+            "objectives": [{"type": type(o).__name__, **asdict(o)} for o in self.objectives],
+            "constraints": [asdict(c) for c in self.constraints],
+            "measures": [asdict(m) for m in self.measures],
+        }
+        if self.fidelity:
+            spec = {self.fidelity.name: self.fidelity.parameter.spec()}
+            declared["fidelity"] = {"parameter": spec, "target": self.fidelity.target}
+        return declared
+
+
+def outcome(problem: str, name: str, values: Any, n: int | None) -> Array:
+    """An outcome as float64, () where ``n`` is None, else (n,); None counts as NaN.
+
+    Raises:
+        ProblemError: of another shape, or not numbers.
+    """
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        array = np.full((), np.inf)
+        shape: tuple[int, ...] | None = None
+    else:
+        shape = () if n is None else (n,)
+    if array.shape != shape:
+        wanted = "one number" if n is None else f"{n} numbers"
+        raise ProblemError(f"{problem}: outcome {name!r} is {values!r}; give {wanted}")
+    return array
+
+
+class _FunctionProblem(Problem):
+    """A problem around a function."""
+
+    def __init__(self, function: Callable[..., Any], batch: bool, declared: dict[str, Any]) -> None:
+        self._name = getattr(function, "__name__", type(function).__name__)
+        setattr(self, "evaluate_batch" if batch else "evaluate", function)
+        for name, value in declared.items():
+            setattr(self, name, value)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+
+def problem(
+    function: Callable[[Row], float | Mapping[str, float]] | Callable[[Batch], Any],
+    space: Space,
+    objectives: Sequence[Objective] | Objective = (Minimize("y"),),
+    *,
+    batch: bool = False,
+    constraints: Sequence[Constraint] = (),
+    measures: Sequence[Measure] = (),
+    fidelity: Fidelity | None = None,
+    cost: Callable[[Batch], npt.ArrayLike] | None = None,
+    about: str = "",
+) -> Problem:
+    """A problem from a function.
+
+    Args:
+        function: takes a dict of Python scalars and returns a float or a dict of outcomes; with
+            ``batch=True`` takes a Batch and returns a dict of (n,) arrays.
+        space: what may be tried.
+        objectives: one objective or several; by default the outcome ``y`` is minimized.
+        batch: whether the function evaluates whole batches.
+        constraints: measured outcomes with bounds.
+        measures: measured outcomes by which elites differ.
+        fidelity: an input that makes evaluations cheaper, or None.
+        cost: (n,) cost of each row of a Batch, known before the evaluation.
+        about: what the problem is, in words.
+
+    Raises:
+        ProblemError: lists everything wrong with the declaration at once.
+    """
+    if not callable(function):
+        raise ProblemError(f"function is {function!r}; give a callable")
+    declared: dict[str, Any] = {
+        "space": space,
+        "objectives": [objectives] if isinstance(objectives, Objective) else list(objectives),
+        "constraints": list(constraints),
+        "measures": list(measures),
+        "fidelity": fidelity,
+        "about": about,
+    }
+    made = _FunctionProblem(function, batch, declared | ({"cost": cost} if cost else {}))
+    made.check()
+    return made
+
+
+def _faults(problem: Problem) -> list[str]:
+    """Everything wrong with a declaration, one line each."""
+    space = getattr(problem, "space", None)
+    if not isinstance(space, Space):
+        return [f"space is {space!r}; set it to a Space"]
+    kinds = {
+        "objectives": Minimize | Maximize,
+        "constraints": Constraint,
+        "measures": Measure,
+    }
+    wrong: list[str] = []
+    for field, kind in kinds.items():
+        values = getattr(problem, field, None)
+        if not isinstance(values, list | tuple) or not all(isinstance(v, kind) for v in values):
+            names = getattr(kind, "__name__", "Minimize and Maximize")
+            wrong.append(f"{field} is {values!r}; set it to a list of {names}")
+    if wrong:
+        return wrong
+    if not problem.objectives and not problem.measures:
+        wrong.append("objectives are empty; give at least one Minimize or Maximize")
+    return [
+        *wrong,
+        *_name_faults(problem),
+        *_range_faults(problem),
+        *_fidelity_faults(problem),
+        *_method_faults(problem),
+    ]
+
+
+def _name_faults(problem: Problem) -> list[str]:
+    wrong = []
+    names = [*problem.inputs, *problem.outcomes]
+    for name in sorted({str(n) for n in names if names.count(n) > 1}):
+        wrong.append(f"name {name!r} is used {names.count(name)} times; rename all but one")
+    for name in problem.outcomes:
+        if not isinstance(name, str) or not name or name in RESERVED:
+            wrong.append(
+                f"outcome name {name!r} must be a non-empty string, not one of {RESERVED}"
+            )
+    return wrong
+
+
+def _range_faults(problem: Problem) -> list[str]:
+    wrong = []
+    for c in problem.constraints:
+        if not c.lower <= c.upper or (math.isinf(c.lower) and math.isinf(c.upper)):
+            wrong.append(
+                f"constraint {c.name!r} has lower={c.lower}, upper={c.upper}; "
+                "give at least one bound, lower not above upper"
+            )
+    for m in problem.measures:
+        if not m.low < m.high or not math.isfinite(m.high - m.low):
+            wrong.append(f"measure {m.name!r} has low={m.low}, high={m.high}; give low < high")
+    return wrong
+
+
+def _fidelity_faults(problem: Problem) -> list[str]:
+    fidelity = problem.fidelity
+    if fidelity is None:
+        return []
+    if not isinstance(fidelity, Fidelity) or not isinstance(fidelity.parameter, Parameter):
+        return [f"fidelity is {fidelity!r}; set it to Fidelity(parameter, target=...)"]
+    if fidelity.parameter.size is not None:
+        return [f"fidelity {fidelity.name!r} is a vector; give a scalar parameter"]
+    try:
+        fidelity.parameter.check(as_column(fidelity.name, [fidelity.target]))
+    except (SpaceError, BatchError) as error:
+        return [f"fidelity {fidelity.name!r}: target {fidelity.target!r} is outside: {error}"]
+    return []
+
+
+def _method_faults(problem: Problem) -> list[str]:
+    defined = [
+        name for name in ("evaluate", "evaluate_batch") if callable(getattr(problem, name, None))
+    ]
+    if len(defined) == 1:
+        return []
+    return [f"{' and '.join(defined) or 'neither evaluate nor evaluate_batch'} defined; define one"]

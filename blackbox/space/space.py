@@ -1,0 +1,238 @@
+"""The space of candidates and its encoding: the only place where user units meet the unit cube."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from blackbox.batch import Array, Batch, Row, as_column
+from blackbox.errors import SpaceError
+from blackbox.space.linear import LinearConstraint, Polytope
+from blackbox.space.numbers import Integer, Real
+from blackbox.space.parameter import Cube, Parameter
+from blackbox.space.vectors import Sequence as SequenceParameter
+
+
+class Space:
+    """Named parameters, with optional linear constraints between them.
+
+    Args:
+        *parameters: at least one, with different names.
+        constraints: linear constraints that every candidate satisfies.
+
+    Raises:
+        SpaceError: no parameters, a name twice, or a constraint on something else.
+
+    Example:
+        >>> space = Space(Real("lr", 1e-5, 1, log=True), Integer("width", 16, 64))
+        >>> space.width
+        2
+    """
+
+    def __init__(
+        self, *parameters: Parameter, constraints: Sequence[LinearConstraint] = ()
+    ) -> None:
+        if not parameters:
+            raise SpaceError("a Space needs at least one parameter")
+        for parameter in parameters:
+            if not isinstance(parameter, Parameter):
+                raise SpaceError(
+                    f"{parameter!r} is a {type(parameter).__name__}; give parameters such as "
+                    "Real, Integer, Ordinal, Categorical, Simplex, Permutation, Sequence"
+                )
+        self._parameters = {p.name: p for p in parameters}
+        if len(self._parameters) < len(parameters):
+            names = [p.name for p in parameters]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise SpaceError(f"parameter names {twice} are given twice; rename one of each")
+        self.constraints = tuple(constraints)
+        self._blocks: dict[str, slice] = {}
+        start = 0
+        for p in parameters:
+            self._blocks[p.name] = slice(start, start + p.width)
+            start += p.width
+        self._width = start
+        self._numbers = _NumberBlock(parameters, self._blocks)
+        self._polytope = Polytope(self, self.constraints) if self.constraints else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters' names, in order."""
+        return tuple(self._parameters)
+
+    @property
+    def width(self) -> int:
+        """Number of coordinates of the unit cube."""
+        return self._width
+
+    @property
+    def blocks(self) -> dict[str, slice]:
+        """Each parameter's coordinates in the unit cube."""
+        return dict(self._blocks)
+
+    @property
+    def discrete(self) -> bool:
+        """Whether there are finitely many candidates."""
+        return all(p.discrete for p in self)
+
+    @property
+    def cardinality(self) -> float:
+        """Number of candidates before constraints; ``inf`` where one parameter is continuous."""
+        return math.prod(p.cardinality for p in self)
+
+    @property
+    def polytope(self) -> Polytope | None:
+        """The linear constraints in matrix form, None where there are none."""
+        return self._polytope
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """For each vector parameter, the names of its elements."""
+        return {p.name: p.labels for p in self if p.size is not None}
+
+    def __getitem__(self, name: str) -> Parameter:
+        try:
+            return self._parameters[name]
+        except KeyError:
+            raise SpaceError(f"no parameter {name!r}; the space has {list(self.names)}") from None
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self._parameters.values())
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._parameters
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Space) and self.spec() == other.spec()
+
+    def __hash__(self) -> int:
+        return hash(self.names)
+
+    def __repr__(self) -> str:
+        parts = [repr(p) for p in self] + [f"constraints={list(self.constraints)}"] * bool(
+            self.constraints
+        )
+        return f"Space({', '.join(parts)})"
+
+    def encode(self, batch: Batch) -> Cube:
+        """(n, width) points of the unit cube for valid rows."""
+        cube = np.empty((len(batch), self._width))
+        for p in self:
+            cube[:, self._blocks[p.name]] = p.encode(batch[p.name])
+        return cube
+
+    def decode(self, cube: npt.ArrayLike) -> Batch:
+        """Valid rows for (n, width) points of the unit cube; linear constraints are not applied.
+
+        Raises:
+            SpaceError: points of another shape, or coordinates that are NaN or outside [0, 1].
+        """
+        points = np.asarray(cube, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != self._width:
+            raise SpaceError(f"points of shape {points.shape}; give (n, {self._width})")
+        if points.size and not (points.min() >= 0.0 and points.max() <= 1.0):
+            raise SpaceError("points of the unit cube must lie in [0, 1] and not be NaN; clip them")
+        columns = self._numbers.decode(points)
+        if len(columns) < len(self._parameters):
+            columns = {
+                name: columns[name] if name in columns else p.decode(points[:, self._blocks[name]])
+                for name, p in self._parameters.items()
+            }
+        return Batch.of(columns, len(points))
+
+    def draw(self, n: int, rng: np.random.Generator) -> Batch:
+        """n rows, uniform over the space (over its feasible part, under linear constraints).
+
+        Raises:
+            SpaceError: no row satisfies the linear constraints.
+        """
+        if self._polytope is not None:
+            return self._polytope.draw(self, n, rng)
+        return self.decode(rng.random((n, self._width)))
+
+    def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
+        """(n,) whether each valid row satisfies the linear constraints."""
+        if self._polytope is None:
+            return np.ones(len(batch), dtype=bool)
+        return self._polytope.feasible(batch)
+
+    def check(self, batch: Batch) -> Batch:
+        """The parameters' columns, each in its canonical type.
+
+        Raises:
+            SpaceError: a column is missing, or a value is outside; names the row and the fix.
+        """
+        columns: dict[str, Array] = {}
+        for p in self:
+            if p.name not in batch:
+                raise SpaceError(f"column {p.name!r} is missing; the batch has {list(batch.names)}")
+            columns[p.name] = as_column(p.name, p.check(batch[p.name]))
+        checked = Batch.of(columns, len(batch))
+        outside = ~self.feasible(checked)
+        if outside.any():
+            i = int(np.flatnonzero(outside)[0])
+            raise SpaceError(f"row {i} breaks a linear constraint: {checked[i]}")
+        return checked
+
+    def rows(self, batch: Batch) -> Iterator[Row]:
+        """Rows as ``evaluate`` gets them: as the batch gives them, sequences without padding."""
+        padded = [p.name for p in self if isinstance(p, SequenceParameter)]
+        for row in batch:
+            for name in padded:
+                row[name] = row[name][row[name] != ""]
+            yield row
+
+    def spec(self) -> dict[str, Any]:
+        """The declaration as a plain dict, for fingerprints."""
+        declared: dict[str, Any] = {"parameters": {p.name: p.spec() for p in self}}
+        if self.constraints:
+            declared["constraints"] = [c.spec() for c in self.constraints]
+        return declared
+
+
+class _NumberBlock:
+    """All Real and Integer parameters decoded as one matrix: a NumPy call costs a microsecond,
+    and at one row a call for each parameter would be most of the cost of an ask."""
+
+    def __init__(self, parameters: Sequence[Parameter], blocks: dict[str, slice]) -> None:
+        self._parameters = [p for p in parameters if isinstance(p, Real | Integer)]
+        coordinates: list[int] = []
+        self._spans: list[tuple[Real | Integer, int, int]] = []
+        for p in self._parameters:
+            self._spans.append((p, len(coordinates), len(coordinates) + p.width))
+            coordinates.extend(range(blocks[p.name].start, blocks[p.name].stop))
+        width = sum(b.stop - b.start for b in blocks.values())
+        self._take = None if len(coordinates) == width else np.array(coordinates, dtype=np.intp)
+        each = [p for p in self._parameters for _ in range(p.width)]
+        self._start = np.array([p.scale()[0] for p in each])[:, None]
+        self._span = np.array([p.scale()[1] for p in each])[:, None]
+        self._low = np.array([float(p.low) for p in each])[:, None]
+        self._high = np.array([float(p.high) for p in each])[:, None]
+        self._log = np.flatnonzero([p.log for p in each])
+        self._whole = np.flatnonzero([isinstance(p, Integer) for p in each])
+
+    def decode(self, points: Cube) -> dict[str, Array]:
+        if not self._parameters:
+            return {}
+        chosen = points if self._take is None else points[:, self._take]
+        # Transposed, so that each parameter's column lies in one piece of memory.
+        table = self._span * chosen.T
+        table += self._start
+        if self._log.size:
+            table[self._log] = np.exp(table[self._log])
+        if self._whole.size:
+            table[self._whole] = np.rint(table[self._whole])
+        np.minimum(np.maximum(table, self._low, out=table), self._high, out=table)
+        return {p.name: _column(p, table[start:stop]) for p, start, stop in self._spans}
+
+
+def _column(p: Real | Integer, rows: Array) -> Array:
+    values = rows[0] if p.dim is None else np.ascontiguousarray(rows.T)
+    return values.astype(np.int64) if isinstance(p, Integer) else values
