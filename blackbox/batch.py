@@ -121,7 +121,7 @@ class Batch:
     def of(cls, columns: dict[str, Array], n: int) -> Batch:
         """Trusted constructor: ``columns`` are arrays of length ``n`` that nobody else writes."""
         for array in columns.values():
-            array.flags.writeable = False
+            array.setflags(write=False)
         batch = cls.__new__(cls)
         batch._columns = columns
         batch._n = n

@@ -82,9 +82,7 @@ class Polytope:
     def __init__(self, space: Space, constraints: Sequence[LinearConstraint]) -> None:
         used = {_split(key)[0] for c in constraints for key in c.coefficients}
         for name in used - set(space.names):
-            raise SpaceError(
-                f"LinearConstraint names {name!r}; the space has {list(space.names)}"
-            )
+            raise SpaceError(f"LinearConstraint names {name!r}; the space has {list(space.names)}")
         self._parameters = [_numeric(p) for p in space if p.name in used]
         self._blocks: dict[str, slice] = {}
         for p in self._parameters:
@@ -236,9 +234,7 @@ class Polytope:
                     self._move(p, int(j), block, x, rng)
         return self._put(free, x)
 
-    def _move(
-        self, p: Parameter, j: int, block: slice, x: Array, rng: np.random.Generator
-    ) -> None:
+    def _move(self, p: Parameter, j: int, block: slice, x: Array, rng: np.random.Generator) -> None:
         if isinstance(p, Simplex):
             other = int(rng.integers(block.start, block.stop - 1))
             other += other >= j
@@ -267,9 +263,7 @@ class Polytope:
         return np.minimum(low, 0.0), np.maximum(high, 0.0)
 
 
-def _between(
-    p: Parameter, now: Array, low: Array, high: Array, rng: np.random.Generator
-) -> Array:
+def _between(p: Parameter, now: Array, low: Array, high: Array, rng: np.random.Generator) -> Array:
     """A uniform value of the parameter from each interval, on the parameter's own scale."""
     u = rng.random(len(now))
     if isinstance(p, Ordinal):

@@ -139,6 +139,9 @@ class Space:
             raise SpaceError(f"points of shape {points.shape}; give (n, {self._width})")
         if points.size and not (points.min() >= 0.0 and points.max() <= 1.0):
             raise SpaceError("points of the unit cube must lie in [0, 1] and not be NaN; clip them")
+        return self._decode(points)
+
+    def _decode(self, points: Cube) -> Batch:
         columns = self._numbers.decode(points)
         if len(columns) < len(self._parameters):
             columns = {
@@ -155,7 +158,7 @@ class Space:
         """
         if self._polytope is not None:
             return self._polytope.draw(self, n, rng)
-        return self.decode(rng.random((n, self._width)))
+        return self._decode(rng.random((n, self._width)))
 
     def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
         """(n,) whether each valid row satisfies the linear constraints."""
@@ -204,9 +207,11 @@ class _NumberBlock:
     def __init__(self, parameters: Sequence[Parameter], blocks: dict[str, slice]) -> None:
         self._parameters = [p for p in parameters if isinstance(p, Real | Integer)]
         coordinates: list[int] = []
-        self._spans: list[tuple[Real | Integer, int, int]] = []
+        self._spans: list[tuple[str, int, int | None, bool]] = []
         for p in self._parameters:
-            self._spans.append((p, len(coordinates), len(coordinates) + p.width))
+            start = len(coordinates)
+            stop = None if p.dim is None else start + p.dim
+            self._spans.append((p.name, start, stop, isinstance(p, Integer)))
             coordinates.extend(range(blocks[p.name].start, blocks[p.name].stop))
         width = sum(b.stop - b.start for b in blocks.values())
         self._take = None if len(coordinates) == width else np.array(coordinates, dtype=np.intp)
@@ -230,9 +235,8 @@ class _NumberBlock:
         if self._whole.size:
             table[self._whole] = np.rint(table[self._whole])
         np.minimum(np.maximum(table, self._low, out=table), self._high, out=table)
-        return {p.name: _column(p, table[start:stop]) for p, start, stop in self._spans}
-
-
-def _column(p: Real | Integer, rows: Array) -> Array:
-    values = rows[0] if p.dim is None else np.ascontiguousarray(rows.T)
-    return values.astype(np.int64) if isinstance(p, Integer) else values
+        columns: dict[str, Array] = {}
+        for name, start, stop, whole in self._spans:
+            rows = table[start] if stop is None else np.ascontiguousarray(table[start:stop].T)
+            columns[name] = rows.astype(np.int64) if whole else rows
+        return columns

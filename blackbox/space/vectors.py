@@ -68,13 +68,17 @@ class Simplex(Parameter):
     def decode(self, cube: Cube) -> Array:
         exponentials = -np.log(np.clip(cube, 1e-300, 1.0))
         total = exponentials.sum(axis=1, keepdims=True)
-        shares: Array = np.where(total > 0, exponentials, 1.0) / np.where(total > 0, total, self.size)
+        shares: Array = np.where(total > 0, exponentials, 1.0) / np.where(
+            total > 0, total, self.size
+        )
         return shares
 
     def check(self, values: Array) -> Array:
         values = self.shaped(values)
         if values.dtype.kind not in "if":
-            raise SpaceError(f"parameter {self.name!r}: shares of type {values.dtype}; give numbers")
+            raise SpaceError(
+                f"parameter {self.name!r}: shares of type {values.dtype}; give numbers"
+            )
         values = values.astype(np.float64, copy=False)
         self.refuse(values, ~(values >= 0), "give non-negative shares")
         total = values.sum(axis=1)

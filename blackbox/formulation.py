@@ -352,9 +352,7 @@ def _name_faults(problem: Problem) -> list[str]:
         wrong.append(f"name {name!r} is used {names.count(name)} times; rename all but one")
     for name in problem.outcomes:
         if not isinstance(name, str) or not name or name in RESERVED:
-            wrong.append(
-                f"outcome name {name!r} must be a non-empty string, not one of {RESERVED}"
-            )
+            wrong.append(f"outcome name {name!r} must be a non-empty string, not one of {RESERVED}")
     return wrong
 
 

@@ -1,0 +1,132 @@
+"""One Problem and one ask/tell loop for Bayesian and quality-diversity optimization.
+
+Names are loaded when they are first used, so that ``import blackbox`` costs little and imports no
+optional dependency.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from blackbox import executors, metrics, plot, problems, testing
+    from blackbox.batch import Batch
+    from blackbox.optimizer import Optimizer, Supports
+    from blackbox.optimizers import optuna, pymoo
+    from blackbox.optimizers.bayes import Bayes
+    from blackbox.optimizers.random import Random
+    from blackbox.optimizers.sobol import Sobol
+    from blackbox.formulation import (
+        Constraint,
+        Fidelity,
+        Maximize,
+        Measure,
+        Minimize,
+        Problem,
+        problem,
+    )
+    from blackbox.space import (
+        Categorical,
+        Integer,
+        LinearConstraint,
+        Ordinal,
+        Permutation,
+        Real,
+        Sequence,
+        Simplex,
+        Space,
+    )
+    from blackbox.study import Study, open_study
+
+# Module, then the names it gives; a name equal to its module's last part is the module itself.
+_NAMES = {
+    "blackbox.batch": ("Batch",),
+    "blackbox.space": (
+        "Categorical",
+        "Integer",
+        "LinearConstraint",
+        "Ordinal",
+        "Permutation",
+        "Real",
+        "Sequence",
+        "Simplex",
+        "Space",
+    ),
+    "blackbox.formulation": (
+        "Constraint",
+        "Fidelity",
+        "Maximize",
+        "Measure",
+        "Minimize",
+        "Problem",
+        "problem",
+    ),
+    "blackbox.optimizer": ("Optimizer", "Supports"),
+    "blackbox.optimizers.random": ("Random",),
+    "blackbox.optimizers.sobol": ("Sobol",),
+    "blackbox.optimizers.bayes": ("Bayes",),
+    "blackbox.study": ("Study", "open_study"),
+}
+_MODULES = {
+    "optuna": "blackbox.optimizers.optuna",
+    "pymoo": "blackbox.optimizers.pymoo",
+    "executors": "blackbox.executors",
+    "metrics": "blackbox.metrics",
+    "plot": "blackbox.plot",
+    "problems": "blackbox.problems",
+    "testing": "blackbox.testing",
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = [
+    "Batch",
+    "Bayes",
+    "Categorical",
+    "Constraint",
+    "Fidelity",
+    "Integer",
+    "LinearConstraint",
+    "Maximize",
+    "Measure",
+    "Minimize",
+    "Optimizer",
+    "Ordinal",
+    "Permutation",
+    "Problem",
+    "Random",
+    "Real",
+    "Sequence",
+    "Simplex",
+    "Sobol",
+    "Space",
+    "Study",
+    "Supports",
+    "__version__",
+    "executors",
+    "metrics",
+    "open_study",
+    "optuna",
+    "plot",
+    "problem",
+    "problems",
+    "pymoo",
+    "testing",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        value: Any = importlib.import_module(_MODULES[name])
+    elif name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    else:
+        raise AttributeError(f"module 'blackbox' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,326 @@
+"""The ask/tell contract: every optimizer of this package, and every peer behind it, is one."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, ClassVar, final
+
+import numpy as np
+import numpy.typing as npt
+
+from blackbox.batch import Array, Batch, as_column
+from blackbox.errors import BatchError, ProblemError, StateError, TellError, UnsupportedError
+from blackbox.pending import Pending
+from blackbox.formulation import Problem, outcome
+from blackbox.space import (
+    Categorical,
+    Integer,
+    Ordinal,
+    Parameter,
+    Permutation,
+    Real,
+    Sequence,
+    Simplex,
+)
+from blackbox.state import State, generator_state, restore_generator
+
+#: Every kind of parameter a space can hold.
+ALL_PARAMETERS: tuple[type[Parameter], ...] = (
+    Real,
+    Integer,
+    Ordinal,
+    Categorical,
+    Simplex,
+    Permutation,
+    Sequence,
+)
+
+
+@dataclass(frozen=True)
+class Supports:
+    """What problems an optimizer can take.
+
+    Args:
+        parameters: kinds of parameters.
+        objectives: fewest and most objectives.
+        constraints: measured constraints.
+        linear: linear constraints on inputs.
+        measures: measures (an optimizer that ignores them would waste them silently).
+        fidelity: whether the optimizer chooses the fidelity; others ask at the target.
+    """
+
+    parameters: tuple[type[Parameter], ...] = ALL_PARAMETERS
+    objectives: tuple[int, float] = (1, 1)
+    constraints: bool = False
+    linear: bool = False
+    measures: bool = False
+    fidelity: bool = False
+
+    def mismatches(self, problem: Problem) -> list[str]:
+        """Everything about a problem that is not supported, one line each, with the fix."""
+        kinds = ", ".join(kind.__name__ for kind in self.parameters)
+        wrong = [
+            f"parameter {p.name!r} is a {type(p).__name__}; declare it as one of {kinds}"
+            for p in problem.space
+            if not isinstance(p, self.parameters)
+        ]
+        fewest, most = self.objectives
+        if not fewest <= len(problem.objectives) <= most:
+            wanted = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+            wrong.append(f"{len(problem.objectives)} objectives; declare {wanted}")
+        if problem.constraints and not self.constraints:
+            names = [c.name for c in problem.constraints]
+            wrong.append(f"constraints {names}; declare none, or fold them into the objective")
+        if problem.space.constraints and not self.linear:
+            wrong.append("linear constraints on inputs; declare none, or reparametrise the space")
+        if problem.measures and not self.measures:
+            names = [m.name for m in problem.measures]
+            wrong.append(f"measures {names}; declare none, or take a quality-diversity optimizer")
+        return wrong
+
+
+class Optimizer(ABC):
+    """Proposes candidates and learns from outcomes; it neither evaluates nor stores.
+
+    ``ask`` and ``tell`` are final. They number rows, fill in the fidelity's target, remember which
+    rows are pending and check every column; a subclass writes ``_ask``, ``_tell``, ``_state`` and
+    ``_load_state`` and draws every random number from ``self.rng``.
+
+    Args:
+        problem: what is optimized.
+        seed: seeds the optimizer's only generator; None draws one from the operating system.
+
+    Raises:
+        ProblemError: the problem is declared wrongly.
+        UnsupportedError: this optimizer cannot take the problem; lists every mismatch.
+    """
+
+    supports: ClassVar[Supports] = Supports()
+    _arguments: dict[str, Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Optimizer:
+        made = super().__new__(cls)
+        # Constructor arguments, kept for the fingerprint that guards a study against a resume
+        # by another optimizer.
+        bound = inspect.signature(cls.__init__).bind(made, *args, **kwargs)
+        bound.apply_defaults()
+        made._arguments = {k: v for k, v in list(bound.arguments.items())[1:] if k != "problem"}
+        return made
+
+    def __init__(self, problem: Problem, *, seed: int | None = None) -> None:
+        if not isinstance(problem, Problem):
+            raise ProblemError(f"problem is {problem!r}; give a Problem")
+        problem.check()
+        wrong = self.supports.mismatches(problem)
+        if wrong:
+            name = type(self).__name__
+            raise UnsupportedError("\n  - ".join([f"{name} cannot take {problem.name}:", *wrong]))
+        self.problem = problem
+        self.rng = np.random.default_rng(seed)
+        self._pending = Pending()
+        self._next = 0
+
+    @property
+    def batch_size(self) -> int:
+        """Rows that ``ask()`` gives when no number is asked for."""
+        return 1
+
+    @property
+    def asked(self) -> int:
+        """Rows asked for so far; also the id that the next row will get."""
+        return self._next
+
+    @property
+    def pending(self) -> Batch:
+        """Rows asked for and not yet told, by increasing id."""
+        return self._pending.rows()
+
+    @final
+    def ask(self, n: int | None = None) -> Batch:
+        """Propose candidates.
+
+        Args:
+            n: how many; by default the optimizer's natural batch.
+
+        Returns:
+            Columns ``id``, the parameters, and the fidelity if there is one. Fewer than n rows
+            mean that the optimizer has nothing more to propose.
+
+        Raises:
+            TellError: ``n`` is not a positive int.
+        """
+        if n is None:
+            n = self.batch_size
+        elif isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+            raise TellError(f"ask(n={n!r}): n must be a positive int or None")
+        proposed = self._ask(int(n))
+        count = len(proposed)
+        columns = {"id": np.arange(self._next, self._next + count), **proposed.columns()}
+        fidelity = self.problem.fidelity
+        if fidelity is not None and fidelity.name not in columns:
+            columns[fidelity.name] = np.full(count, fidelity.target)
+        batch = Batch.of(columns, count)
+        self._pending.add(batch)
+        self._next += count
+        return batch
+
+    @final
+    def tell(self, batch: Batch) -> None:
+        """Learn outcomes, of asked rows in any order and number, or of data from outside.
+
+        Args:
+            batch: a column for each outcome. Rows with an ``id`` given by ``ask`` may leave out
+                parameters; rows with id -1, or a batch without ids, are data from outside and
+                bring all of them. ``ok`` marks failed rows; a row whose outcome is NaN or
+                infinite is a failed row too.
+
+        Raises:
+            TellError: an outcome is missing, an id is unknown or was told before.
+            SpaceError: a parameter lies outside its space. In every case nothing was told.
+        """
+        told, ids = self._checked(batch)
+        self._pending.remove(ids)
+        if len(told):
+            self._tell(told)
+
+    @final
+    def state_dict(self) -> State:
+        """Everything needed to go on exactly: nested dicts of arrays, numbers and strings."""
+        return {
+            "optimizer": self.spec(),
+            "next": self._next,
+            "rng": generator_state(self.rng),
+            "pending": self.pending.columns(),
+            "own": self._state(),
+        }
+
+    @final
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on exactly where ``state_dict`` was taken; build the optimizer the same way first.
+
+        Raises:
+            StateError: the state is of another optimizer, or one built with other arguments.
+        """
+        if not isinstance(state, Mapping) or "optimizer" not in state:
+            raise StateError("load_state_dict: give what state_dict() returned")
+        if state["optimizer"] != self.spec():
+            raise StateError(
+                f"load_state_dict: the state is of {state['optimizer']}, this is {self.spec()}; "
+                "build the optimizer as it was first built"
+            )
+        restore_generator(self.rng, state["rng"])
+        self._next = int(state["next"])
+        self._pending = Pending()
+        if state["pending"]:
+            self._pending.add(Batch(state["pending"]))
+        self._load_state(state["own"])
+
+    def spec(self) -> dict[str, Any]:
+        """Type and arguments as a plain dict, for fingerprints."""
+        arguments = {k: _plain(v) for k, v in self._arguments.items()}
+        return {"type": type(self).__name__, "arguments": arguments}
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{k}={v!r}" for k, v in self._arguments.items())
+        return f"{type(self).__name__}({self.problem.name}, {given})"
+
+    @abstractmethod
+    def _ask(self, n: int) -> Batch:
+        """At most n proposals: the space's columns, and the fidelity if supported."""
+
+    @abstractmethod
+    def _tell(self, batch: Batch) -> None:
+        """Learn checked rows: id, inputs, every outcome as float64, ok. Not empty."""
+
+    @abstractmethod
+    def _state(self) -> State:
+        """What ``_load_state`` needs beyond the generator and the pending rows."""
+
+    @abstractmethod
+    def _load_state(self, state: State) -> None:
+        """Restore what ``_state`` gave."""
+
+    def _checked(self, batch: Batch) -> tuple[Batch, Array]:
+        if not isinstance(batch, Batch):
+            raise TellError(f"tell: {type(batch).__name__} given; give a Batch")
+        n = len(batch)
+        ids = batch["id"] if "id" in batch else np.full(n, -1)
+        if ids.dtype != np.int64 or ids.ndim != 1:
+            raise TellError(f"tell: column 'id' is {ids.dtype}{ids.shape}; give (n,) int64 ids")
+        columns = {"id": ids, **self._inputs(batch, ids)}
+        ok = np.ones(n, dtype=bool)
+        for name in self.problem.outcomes:
+            columns[name] = values = self._outcome(batch, name)
+            ok &= np.isfinite(values)
+        if "ok" in batch:
+            if batch["ok"].dtype != bool or batch["ok"].ndim != 1:
+                raise TellError(f"tell: column 'ok' is {batch['ok'].dtype}; give (n,) bools")
+            ok &= batch["ok"]
+        columns["ok"] = ok
+        return Batch.of(columns, n), ids
+
+    def _outcome(self, batch: Batch, name: str) -> Array:
+        if name not in batch:
+            raise TellError(
+                f"tell: outcome {name!r} is missing; the batch has {list(batch.names)} and the "
+                f"problem declares outcomes {list(self.problem.outcomes)}"
+            )
+        values = batch[name]
+        if values.dtype == np.float64 and values.ndim == 1:
+            return values
+        try:
+            return as_column(name, outcome(self.problem.name, name, values, len(batch)))
+        except ProblemError as error:
+            raise TellError(f"tell: {error}") from None
+
+    def _inputs(self, batch: Batch, ids: Array) -> dict[str, Array]:
+        """The inputs' columns: as asked where they are unchanged or absent, else checked."""
+        asked = self._pending.find(ids, self._next)
+        names = self.problem.inputs
+        if asked is not None:
+            columns = asked.columns()
+            if all(n not in batch or batch[n] is columns[n] for n in names):
+                return {n: columns[n] for n in names}
+        outside = ids < 0
+        if asked is not None or not outside.any():
+            rows = asked if asked is not None else Batch({})
+            batch = batch.with_columns(**{n: rows[n] for n in names if n not in batch})
+        elif not outside.all() and any(n not in batch for n in names):
+            absent = [n for n in names if n not in batch]
+            raise TellError(f"tell: rows from outside (id -1) need columns {absent}")
+        return self._checked_inputs(batch)
+
+    def _checked_inputs(self, batch: Batch) -> dict[str, Array]:
+        columns = self.problem.space.check(batch).columns()
+        fidelity = self.problem.fidelity
+        if fidelity is None:
+            return columns
+        if fidelity.name not in batch:
+            return {**columns, fidelity.name: np.full(len(batch), fidelity.target)}
+        values = fidelity.parameter.check(batch[fidelity.name])
+        if not self.supports.fidelity and np.any(values != fidelity.target):
+            raise TellError(
+                f"tell: column {fidelity.name!r} holds values other than the target "
+                f"{fidelity.target!r}, and {type(self).__name__} knows no fidelities; "
+                "tell only rows at the target"
+            )
+        return {**columns, fidelity.name: values}
+
+
+def _plain(value: Any) -> Any:
+    """An argument as plain data for the fingerprint."""
+    if isinstance(value, Optimizer):
+        return value.spec()
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return getattr(value, "__qualname__", type(value).__qualname__)

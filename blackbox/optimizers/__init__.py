@@ -1,0 +1,1 @@
+"""Every optimizer, one algorithm a file."""
