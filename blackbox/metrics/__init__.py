@@ -1,0 +1,38 @@
+"""How good a set of outcomes is, and how fast it became so.
+
+Everything here takes *scores*, the (n, m) array of ``problem.scores(batch)``: one column per
+objective, larger is better. Reference points and reference fronts are scores too. A row with a
+NaN (a failed evaluation) is never in a front and never improves a number.
+"""
+
+from blackbox.metrics.pareto import (
+    epsilon_additive,
+    epsilon_multiplicative,
+    hypervolume,
+    hypervolume_trace,
+    igd_plus,
+    is_nondominated,
+    lattice_weights,
+    nondominated_ranks,
+    r2,
+)
+from blackbox.metrics.quality_diversity import coverage, qd_score
+from blackbox.metrics.regret import best_so_far, incumbents, inference_regret, simple_regret
+
+__all__ = [
+    "best_so_far",
+    "coverage",
+    "epsilon_additive",
+    "epsilon_multiplicative",
+    "hypervolume",
+    "hypervolume_trace",
+    "igd_plus",
+    "incumbents",
+    "inference_regret",
+    "is_nondominated",
+    "lattice_weights",
+    "nondominated_ranks",
+    "qd_score",
+    "r2",
+    "simple_regret",
+]
