@@ -127,6 +127,10 @@ class Batch:
         batch._n = n
         return batch
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Through ``of``, so that the arrays are read-only in another process too.
+        return Batch.of, (self._columns, self._n)
+
     @staticmethod
     def concat(batches: Iterable[Batch]) -> Batch:
         """The rows of all batches in order; every batch must have the same columns.

@@ -10,7 +10,7 @@
     ├── StorageError         the study on disk cannot be read or written
     │   ├── StudyMismatchError   it was made by another problem or optimizer
     │   └── StudyLockedError     another process is writing it
-    ├── EvaluationError      an evaluation failed while ``on_error="raise"``
+    ├── EvaluationError      an evaluation raised while ``on_error="raise"``
     ├── ExecutorError        an executor that can take no more work
     └── MissingExtraError    an optional dependency is not installed
 
@@ -64,7 +64,7 @@ class StudyLockedError(StorageError):
 
 
 class EvaluationError(BlackboxError, RuntimeError):
-    """An evaluation failed while ``on_error="raise"``; its row is recorded as failed."""
+    """An evaluation raised while ``on_error="raise"``; its row stays pending."""
 
 
 class ExecutorError(BlackboxError, RuntimeError):

@@ -182,8 +182,26 @@ class Optimizer(ABC):
             TellError: an outcome is missing, an id is unknown or was told before.
             SpaceError: a parameter lies outside its space. In every case nothing was told.
         """
-        told, ids = self._checked(batch)
-        self._pending.remove(ids)
+        self.learn(self.checked(batch))
+
+    @final
+    def checked(self, batch: Batch) -> Batch:
+        """The first half of ``tell``: the rows with every column checked; nothing is learnt yet.
+
+        A study calls both halves, to write the rows down in between.
+
+        Returns:
+            Columns ``id``, the inputs, every outcome as float64, ``ok``.
+
+        Raises:
+            TellError, SpaceError: as ``tell``.
+        """
+        return self._checked(batch)
+
+    @final
+    def learn(self, told: Batch) -> None:
+        """The second half of ``tell``: learn rows that ``checked`` gave."""
+        self._pending.remove(told["id"])
         if len(told):
             self._tell(told)
 
@@ -244,7 +262,7 @@ class Optimizer(ABC):
     def _load_state(self, state: State) -> None:
         """Restore what ``_state`` gave."""
 
-    def _checked(self, batch: Batch) -> tuple[Batch, Array]:
+    def _checked(self, batch: Batch) -> Batch:
         if not isinstance(batch, Batch):
             raise TellError(f"tell: {type(batch).__name__} given; give a Batch")
         n = len(batch)
@@ -261,7 +279,7 @@ class Optimizer(ABC):
                 raise TellError(f"tell: column 'ok' is {batch['ok'].dtype}; give (n,) bools")
             ok &= batch["ok"]
         columns["ok"] = ok
-        return Batch.of(columns, n), ids
+        return Batch.of(columns, n)
 
     def _outcome(self, batch: Batch, name: str) -> Array:
         if name not in batch:

@@ -1,0 +1,105 @@
+"""Who evaluates: this process, or the tasks of an executor."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import Protocol
+
+from blackbox.batch import Array, Batch
+from blackbox.executors import Dispatcher, Failure, LocalExecutor, Outcome
+from blackbox.formulation import Problem
+
+
+class Crew(Protocol):
+    """Takes batches and gives each back as exactly one outcome."""
+
+    @property
+    def free(self) -> int:
+        """Batches that can be taken now."""
+
+    def submit(self, key: int, problem: Problem, batch: Batch) -> None:
+        """Evaluate a batch; ``key`` names it in its outcome."""
+
+    def wait(self) -> list[Outcome]:
+        """Outcomes as they come, at least one while any is under way."""
+
+
+class Inline:
+    """Evaluates in this process, one batch at a time."""
+
+    def __init__(self) -> None:
+        self._task: tuple[int, Problem, Batch] | None = None
+        self.cause: Exception | None = None
+
+    @property
+    def free(self) -> int:
+        return int(self._task is None)
+
+    def submit(self, key: int, problem: Problem, batch: Batch) -> None:
+        self._task = (key, problem, batch)
+
+    def wait(self) -> list[Outcome]:
+        if self._task is None:
+            return []
+        key, problem, batch = self._task
+        self._task = None
+        start = time.perf_counter()
+        value, failure, self.cause = None, None, None
+        try:
+            value = measure(problem, batch)
+        except Exception as error:
+            self.cause = error
+            failure = Failure("error", f"{type(error).__name__}: {error}", traceback.format_exc())
+        return [Outcome(key, value, failure, 1, time.perf_counter() - start)]
+
+
+class Team:
+    """Evaluates on an executor, several batches at a time."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    @property
+    def free(self) -> int:
+        return self._dispatcher.free
+
+    def submit(self, key: int, problem: Problem, batch: Batch) -> None:
+        self._dispatcher.submit(key, measure, problem, batch)
+
+    def wait(self) -> list[Outcome]:
+        return self._dispatcher.wait()
+
+
+def measure(problem: Problem, batch: Batch) -> dict[str, Array]:
+    """Evaluate a batch; a function of the module, so that any executor can send it."""
+    return problem.measure(batch)
+
+
+@contextmanager
+def open_crew(
+    executor: Executor | None, workers: int | None, timeout: float | None, retries: int
+) -> Iterator[Crew]:
+    """The crew for a run: in this process unless an executor, workers or a timeout ask for more.
+
+    An executor that is given stays open; a local one is made where none is given, and closed.
+    """
+    if executor is None and workers is None and timeout is None and not retries:
+        yield Inline()
+        return
+    own = LocalExecutor(workers or 1) if executor is None else None
+    used = executor or own
+    count = workers or getattr(used, "_max_workers", None) or os.cpu_count() or 1
+    dispatcher = Dispatcher(used, workers=count, timeout=timeout, retries=retries)
+    finished = False
+    try:
+        yield Team(dispatcher)
+        finished = True
+    finally:
+        dispatcher.close(cancel=not finished)
+        if own is not None:
+            own.shutdown(wait=finished, cancel_futures=True)
