@@ -287,7 +287,7 @@ def _scores(name: str, values: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.bo
             f"{name} has shape {table.shape}; give (n, m), one column per objective "
             f"(at most {_MAX_OBJECTIVES}); for a single objective scores[:, None]"
         )
-    return table, ~np.isnan(table).any(axis=1)
+    return table, ~np.any(np.isnan(table), axis=1)
 
 
 def _point(name: str, values: npt.ArrayLike, m: int) -> Floats:
