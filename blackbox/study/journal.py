@@ -38,8 +38,12 @@ class Journal:
         name: str,
         synchronous: Literal["full", "normal"],
     ) -> None:
+        if optimizer.asked:
+            raise StudyMismatchError(
+                f"{optimizer!r} was asked for {optimizer.asked} rows already; "
+                "a study on disk takes a freshly built optimizer"
+            )
         self._folder = folder
-        self._problem = problem
         self._optimizer = optimizer
         self._writer = StudyWriter(
             folder, header(problem, optimizer, name), synchronous=synchronous
@@ -50,11 +54,7 @@ class Journal:
         self.seconds = 0.0
 
     def resume(self, count: Callable[[Batch, Mapping[int, str]], None]) -> None:
-        """Bring the optimizer to where the log ends, and count every row told so far.
-
-        Raises:
-            StudyMismatchError: the optimizer was used before, so that it cannot be replayed.
-        """
+        """Bring the optimizer to where the log ends, and count every row told so far."""
         try:
             self._resume(count)
         except BaseException:
@@ -112,11 +112,6 @@ class Journal:
             else:
                 optimizer.load_state_dict(saved[1])
             return
-        if optimizer.asked:
-            raise StudyMismatchError(
-                f"{self._folder} holds a study to resume, but the optimizer was asked for "
-                f"{optimizer.asked} rows already; give a freshly built one"
-            )
         rows = history(events)
         reasons = {i: t for e in events if isinstance(e, TellEvent) for i, t in e.reasons.items()}
         self.seconds = max((e.seconds for e in events if isinstance(e, TellEvent)), default=0.0)

@@ -94,7 +94,7 @@ class Study(Record):
 
     @property
     def history(self) -> Batch:
-        """Rows told, in the order of telling: id, inputs, outcomes, ok, and cost if there is one.
+        """Rows told, in the order of telling: id, inputs, outcomes, cost if there is one, ok.
 
         Raises:
             StorageError: ``keep_history=False`` and the study is not on disk.
@@ -135,6 +135,27 @@ class Study(Record):
     def failures(self) -> dict[int, str]:
         """Id to traceback or reason, for rows that failed."""
         return dict(self._reasons)
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """For each vector parameter, the names of its elements."""
+        return self.problem.space.labels
+
+    def to_optuna(self, storage_url: str, study_name: str | None = None) -> None:
+        """Write an ordinary Optuna study, for optuna-dashboard and Optuna's plots.
+
+        Args:
+            storage_url: for instance ``"sqlite:///optuna.db"``.
+            study_name: name of the Optuna study; by default this study's.
+
+        Raises:
+            MissingExtraError: Optuna is not installed (extra ``optuna``).
+        """
+        from blackbox.storage.export import to_optuna
+
+        to_optuna(
+            self.problem, self.history, storage_url, study_name or self.name, self.failures
+        )
 
     @property
     def best(self) -> Row | None:
@@ -191,7 +212,8 @@ class Study(Record):
         if len(told) == 0:
             return told
         if self.problem.has_cost:
-            told = told.with_columns(cost=self.problem.costs(told.select(self.problem.inputs)))
+            costs = self.problem.costs(told.select(self.problem.inputs))
+            told = told.drop("ok").with_columns(cost=costs, ok=told["ok"])
         reasons = {int(i): str(text) for i, text in (reasons or {}).items()}
         if self._journal is not None:
             self._journal.told(told, reasons, self.seconds)
@@ -469,8 +491,9 @@ class Study(Record):
         if problem.fidelity is not None:
             empty[problem.fidelity.name] = np.zeros(0)
         empty |= {name: np.zeros(0) for name in problem.outcomes}
-        empty["ok"] = np.zeros(0, dtype=bool)
-        return Batch(empty | ({"cost": np.zeros(0)} if problem.has_cost else {}))
+        if problem.has_cost:
+            empty["cost"] = np.zeros(0)
+        return Batch(empty | {"ok": np.zeros(0, dtype=bool)})
 
 
 def _positive(name: str, value: Any, kind: type) -> None:
