@@ -1,0 +1,45 @@
+"""How the documentation is built: Sphinx, the furo theme, pages in MyST that run when built."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import blackbox
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+project = "blackbox"
+author = "The blackbox authors"
+copyright = "The blackbox authors"
+release = version = blackbox.__version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml"]
+exclude_patterns = ["_build"]
+
+html_theme = "furo"
+html_title = "blackbox"
+html_static_path = ["_static"]
+html_css_files = ["blackbox.css"]
+html_math_renderer = "mathml"
+html_copy_source = False
+html_show_sourcelink = False
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+# A page that fails to run fails the build. Nothing is cached: what is shown was just printed.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_execution_timeout = 180
+nb_execution_in_temp = True
+
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_class_signature = "mixed"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
