@@ -93,4 +93,5 @@ class Sobol(Optimizer):
     def _load_state(self, state: State) -> None:
         self._key, self._used = int(state["key"]), int(state["used"])
         self._sequence = self._start()
-        self._sequence.fast_forward(self._used)
+        if self._used:  # SciPy cannot go forward by nothing
+            self._sequence.fast_forward(self._used)
