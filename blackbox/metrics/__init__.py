@@ -5,21 +5,25 @@ objective, larger is better. Reference points and reference fronts are scores to
 NaN (a failed evaluation) is never in a front and never improves a number.
 """
 
-from blackbox.metrics.pareto import (
+from blackbox.metrics.indicators import (
     epsilon_additive,
     epsilon_multiplicative,
+    igd_plus,
+    lattice_weights,
+    r2,
+)
+from blackbox.metrics.pareto import (
+    attainment,
     hypervolume,
     hypervolume_trace,
-    igd_plus,
     is_nondominated,
-    lattice_weights,
     nondominated_ranks,
-    r2,
 )
 from blackbox.metrics.quality_diversity import coverage, qd_score
 from blackbox.metrics.regret import best_so_far, incumbents, inference_regret, simple_regret
 
 __all__ = [
+    "attainment",
     "best_so_far",
     "coverage",
     "epsilon_additive",

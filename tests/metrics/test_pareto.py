@@ -275,3 +275,41 @@ def test_sorting_ten_thousand_rows_is_fast():
     ranks = metrics.nondominated_ranks(scores)
     assert time.process_time() - start < 1.0
     assert (ranks == 0).sum() == metrics.is_nondominated(scores).sum()
+
+
+@st.composite
+def several_runs(draw):
+    m = draw(st.integers(2, 3))
+    return draw(st.lists(sets(objectives=(m, m), rows=(0, 4)), min_size=1, max_size=5)), m
+
+
+@given(several_runs(), st.data())
+def test_attainment_counts_the_runs_that_reach_each_point_of_the_grid(made, data):
+    runs, m = made
+    runs = [run.reshape(-1, m) for run in runs]
+    count = data.draw(st.integers(1, len(runs)))
+    (surface,) = metrics.attainment(runs, [count / len(runs)])
+    for point in itertools.product(range(-1, GRID + 1), repeat=m):
+        reached = sum(bool((run >= point).all(axis=1).any()) for run in runs)
+        below = bool((surface >= point).all(axis=1).any())
+        assert below == (reached >= count)
+
+
+def test_attainment_of_runs_that_all_failed():
+    empty, found = metrics.attainment([[[np.nan, 1.0]], [[1.0, 2.0]]], [1.0, 0.5])
+    assert empty.shape == (0, 2)
+    np.testing.assert_array_equal(found, [[1, 2]])
+
+
+@pytest.mark.parametrize(
+    ("runs", "levels", "message"),
+    [
+        ([], [0.5], "at least one run"),
+        ([[[1, 2]], [[1, 2, 3]]], [0.5], r"\[2, 3\] objectives"),
+        ([[[1, 2, 3, 4]]], [0.5], "each with 2 or 3"),
+        ([[[1, 2]]], [0.0], "above 0"),
+    ],
+)
+def test_attainment_of_bad_input(runs, levels, message):
+    with pytest.raises(BatchError, match=message):
+        metrics.attainment(runs, levels)

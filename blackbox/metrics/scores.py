@@ -1,0 +1,70 @@
+"""The form scores have, and the one place where moocore learns that they are maximized."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from blackbox.errors import BatchError, require
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+# moocore counts objectives in one byte.
+MAX_OBJECTIVES = 255
+
+
+def call_moocore(name: str, points: Floats, **options: Any) -> Any:
+    """Call moocore, which minimizes unless told otherwise: the one place where it is told."""
+    function = getattr(require("moocore", "metrics"), name)
+    return function(np.ascontiguousarray(points), maximise=True, **options)
+
+
+def score_table(name: str, values: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """The (n, m) table, and (n,) which of its rows hold no NaN."""
+    try:
+        table = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BatchError(f"{name} must be an (n, m) array of numbers") from error
+    if table.ndim != 2 or not 1 <= table.shape[1] <= MAX_OBJECTIVES:
+        raise BatchError(
+            f"{name} has shape {table.shape}; give (n, m), one column per objective "
+            f"(at most {MAX_OBJECTIVES}); for a single objective scores[:, None]"
+        )
+    return table, ~np.any(np.isnan(table), axis=1)
+
+
+def score_point(name: str, values: npt.ArrayLike, m: int) -> Floats:
+    """A finite point (m,); one number stands for all objectives."""
+    try:
+        point = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BatchError(f"{name} must be {m} numbers; got {values!r}") from error
+    if point.shape not in ((), (m,)):
+        raise BatchError(f"{name} has shape {point.shape}; the scores need ({m},)")
+    if not np.isfinite(point).all():
+        raise BatchError(f"{name} is {point.tolist()}; give finite numbers")
+    return np.array(np.broadcast_to(point, (m,)))
+
+
+def attained(runs: Sequence[Floats], count: int) -> Floats:
+    """(k, m) scores that span what at least ``count`` of the runs attain."""
+    owner = np.repeat(np.arange(len(runs)), [len(run) for run in runs])
+    # The attainment function alone cannot be told to maximize. Half a run less, so that
+    # rounding of the percentage does not ask for one run more.
+    percent = 100 * (count - 0.5) / len(runs)
+    eaf = require("moocore", "metrics").eaf
+    surface: Floats = -eaf(-np.vstack(runs), owner, percentiles=[percent])[:, :-1]
+    return surface
+
+
+def weight_table(values: npt.ArrayLike, m: int) -> Floats:
+    """(k, m) finite weights of at least 0."""
+    weights = np.asarray(values, dtype=np.float64)
+    if weights.ndim != 2 or not len(weights) or weights.shape[1] != m:
+        raise BatchError(f"weights have shape {weights.shape}; give (k, {m}) with k >= 1")
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise BatchError("weights must be finite and at least 0")
+    return weights
