@@ -14,11 +14,6 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from blackbox import executors, metrics, plot, problems, testing
     from blackbox.batch import Batch
-    from blackbox.optimizer import Optimizer, Supports
-    from blackbox.optimizers import optuna, pymoo
-    from blackbox.optimizers.bayes import Bayes
-    from blackbox.optimizers.random import Random
-    from blackbox.optimizers.sobol import Sobol
     from blackbox.formulation import (
         Constraint,
         Fidelity,
@@ -28,6 +23,11 @@ if TYPE_CHECKING:
         Problem,
         problem,
     )
+    from blackbox.optimizer import Optimizer, Supports
+    from blackbox.optimizers import optuna, pymoo
+    from blackbox.optimizers.bayes import Bayes
+    from blackbox.optimizers.random import Random
+    from blackbox.optimizers.sobol import Sobol
     from blackbox.space import (
         Categorical,
         Integer,

@@ -88,9 +88,10 @@ def require(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or module.split(".")[0] != error.name.split(".")[0]:
+        if error.name is None or module.split(".", maxsplit=1)[0] != error.name.split(".")[0]:
             raise
+        package = module.split(".", maxsplit=1)[0]
         raise MissingExtraError(
-            f"{module.split('.')[0]!r} is not installed; it comes with the extra {extra!r}: "
+            f"{package!r} is not installed; it comes with the extra {extra!r}: "
             f"pip install 'blackbox[{extra}]'"
         ) from error

@@ -133,7 +133,8 @@ class Problem:
     @property
     def outcomes(self) -> tuple[str, ...]:
         """Names of all outcomes an evaluation returns, noise columns last."""
-        named = [o.name for o in (*self.objectives, *self.constraints, *self.measures)]
+        named = [o.name for o in self.objectives]
+        named += [c.name for c in self.constraints] + [m.name for m in self.measures]
         return tuple(named + [o.noise for o in self.objectives if o.noise])
 
     @property
@@ -163,8 +164,10 @@ class Problem:
 
     def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
         """(n,) rows that did not fail and satisfy every constraint."""
-        good = (self.violations(batch) == 0).all(axis=1)
-        return good & batch["ok"] if "ok" in batch else good
+        good: npt.NDArray[np.bool_] = (self.violations(batch) == 0).all(axis=1)
+        if "ok" in batch:
+            good &= batch["ok"]
+        return good
 
     def costs(self, batch: Batch) -> Floats:
         """(n,) cost of evaluating each row; 1 each where the problem defines no cost.
@@ -272,10 +275,13 @@ class _FunctionProblem(Problem):
         return self._name
 
 
+_DEFAULT_OBJECTIVES = (Minimize("y"),)
+
+
 def problem(
     function: Callable[[Row], float | Mapping[str, float]] | Callable[[Batch], Any],
     space: Space,
-    objectives: Sequence[Objective] | Objective = (Minimize("y"),),
+    objectives: Sequence[Objective] | Objective = _DEFAULT_OBJECTIVES,
     *,
     batch: bool = False,
     constraints: Sequence[Constraint] = (),

@@ -10,12 +10,11 @@ from numbers import Integral
 from typing import Any, ClassVar, final
 
 import numpy as np
-import numpy.typing as npt
 
 from blackbox.batch import Array, Batch, as_column
-from blackbox.errors import BatchError, ProblemError, StateError, TellError, UnsupportedError
-from blackbox.pending import Pending
+from blackbox.errors import ProblemError, StateError, TellError, UnsupportedError
 from blackbox.formulation import Problem, outcome
+from blackbox.pending import Pending
 from blackbox.space import (
     Categorical,
     Integer,

@@ -76,7 +76,7 @@ class Pending:
         if known.size < len(ids):
             return None
         if len(set(found.tolist())) == 1:
-            return self._chunks[found[0]].batch.take(at)
+            return self._chunks[int(found[0])].batch.take(at)
         return Batch.concat(
             self._chunks[c].batch[int(i) : int(i) + 1] for c, i in zip(found, at, strict=True)
         )

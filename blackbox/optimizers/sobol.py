@@ -8,9 +8,9 @@ import numpy as np
 
 from blackbox.batch import Batch
 from blackbox.errors import SpaceError, UnsupportedError, require
+from blackbox.formulation import Problem
 from blackbox.optimizer import Optimizer
 from blackbox.optimizers.random import ANY
-from blackbox.formulation import Problem
 from blackbox.state import State
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ class Sobol(Optimizer):
                 tried = 0
             elif tried >= _MAX_TRIES:
                 raise SpaceError(
-                    f"Sobol: {_MAX_TRIES} points in a row break the linear constraints; use Random, "
-                    "which walks inside thin regions"
+                    f"Sobol: {_MAX_TRIES} points in a row break the linear constraints; "
+                    "use Random, which walks inside thin regions"
                 )
         return Batch.concat(kept)
 

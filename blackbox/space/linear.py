@@ -143,7 +143,8 @@ class Polytope:
                 width = block.stop - block.start
                 if values.ndim > 1 or values.size not in (1, width):
                     raise SpaceError(
-                        f"LinearConstraint: {values.size} coefficients for {key!r}, which has {width}"
+                        f"LinearConstraint: {values.size} coefficients for {key!r}, "
+                        f"which has {width} elements"
                     )
                 row[block] += values
             elif label in parameter.labels and values.ndim == 0:

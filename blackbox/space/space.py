@@ -201,8 +201,11 @@ class Space:
 
 
 class _NumberBlock:
-    """All Real and Integer parameters decoded as one matrix: a NumPy call costs a microsecond,
-    and at one row a call for each parameter would be most of the cost of an ask."""
+    """All Real and Integer parameters decoded as one matrix.
+
+    A NumPy call costs a microsecond, and at one row a call for each parameter would be most of
+    the cost of an ask.
+    """
 
     def __init__(self, parameters: Sequence[Parameter], blocks: dict[str, slice]) -> None:
         self._parameters = [p for p in parameters if isinstance(p, Real | Integer)]

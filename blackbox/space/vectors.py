@@ -285,4 +285,4 @@ def _names(name: str, field: str, values: Iterable[Any] | int) -> tuple[Any, ...
         raise SpaceError(f"parameter {name!r}: {field}={values!r} must be a positive int or a list")
     if isinstance(values, Integral):
         return tuple(range(int(values)))
-    return check_values(name, values)
+    return check_values(name, values)  # type: ignore[arg-type]

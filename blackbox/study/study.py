@@ -15,7 +15,7 @@ import numpy as np
 
 from blackbox.batch import Array, Batch, Row, same_column
 from blackbox.errors import EvaluationError, ProblemError, StorageError, TellError
-from blackbox.executors import Outcome
+from blackbox.executors import Failure, Outcome
 from blackbox.formulation import Problem
 from blackbox.optimizer import Optimizer
 from blackbox.study.budget import Budget
@@ -153,9 +153,7 @@ class Study(Record):
         """
         from blackbox.storage.export import to_optuna
 
-        to_optuna(
-            self.problem, self.history, storage_url, study_name or self.name, self.failures
-        )
+        to_optuna(self.problem, self.history, storage_url, study_name or self.name, self.failures)
 
     @property
     def best(self) -> Row | None:
@@ -353,8 +351,10 @@ class Study(Record):
                         crew.submit(key, self.problem, task)
                     if not flying:
                         return
-                    for told in self._finish(crew, flying, costs, on_error):
-                        yield told
+                    told, fatal = self._finish(crew, flying, costs, on_error)
+                    yield from told
+                    if fatal is not None:
+                        raise fatal
         finally:
             self._seconds, self._clock = self.seconds, None
 
@@ -397,20 +397,23 @@ class Study(Record):
 
     def _finish(
         self, crew: Crew, flying: dict[int, Batch], costs: dict[int, float], on_error: OnError
-    ) -> Iterator[Batch]:
-        """Tell outcomes as they come; those that came with a fatal one are told before it."""
-        fatal: tuple[int, Outcome] | None = None
+    ) -> tuple[list[Batch], EvaluationError | None]:
+        """Tell all outcomes that have come, and the error of the first that must stop the run.
+
+        All are told before any is shown: whoever leaves the loop early loses none.
+        """
+        told: list[Batch] = []
+        fatal: EvaluationError | None = None
         for outcome in crew.wait():
             task = flying.pop(outcome.key)
             del costs[outcome.key]
             failure = outcome.failure
             if failure is not None and failure.kind == "error" and on_error == "raise":
-                fatal = fatal or (outcome.key, outcome)
-                continue
-            yield self._tell_outcome(task, outcome)
-        if fatal is not None:
-            cause = crew.cause if isinstance(crew, Inline) else None
-            raise _evaluation_error(*fatal) from cause
+                fatal = fatal or _evaluation_error(outcome.key, failure)
+                fatal.__cause__ = crew.cause if isinstance(crew, Inline) else None
+            else:
+                told.append(self._tell_outcome(task, outcome))
+        return told, fatal
 
     def _tell_outcome(self, task: Batch, outcome: Outcome) -> Batch:
         ids = task["id"]
@@ -504,10 +507,8 @@ def _positive(name: str, value: Any, kind: type) -> None:
         raise ProblemError(f"{name}={value!r} must be {what} or None")
 
 
-def _evaluation_error(key: int, outcome: Outcome) -> EvaluationError:
-    failure = outcome.failure
-    text = "" if failure is None else f"{failure.message}\n{failure.traceback}"
+def _evaluation_error(key: int, failure: Failure) -> EvaluationError:
     return EvaluationError(
-        f"evaluation of row {key} failed: {text}\n"
+        f"evaluation of row {key} failed: {failure.message}\n{failure.traceback}\n"
         'The row stays pending. Fix the problem and run again, or run with on_error="record".'
     )

@@ -37,8 +37,8 @@ class Table:
         n = len(batch)
         if not self._columns:
             self._columns = {name: _room(column, n) for name, column in batch.columns().items()}
-        for name, column in self._columns.items():
-            values = batch[name]
+        for name, before in list(self._columns.items()):
+            column, values = before, batch[name]
             if values.shape[1:] != column.shape[1:]:
                 raise BatchError(f"column {name!r} has another width than the rows before")
             if self._n + n > len(column) or not _fits(values.dtype, column.dtype):

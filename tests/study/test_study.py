@@ -38,7 +38,7 @@ class Batched(bb.Problem):
 
     def evaluate_batch(self, b):
         self.sizes.append(len(b))
-        return {"f": -b["x"] ** 2}
+        return {"f": -(b["x"] ** 2)}
 
 
 class Priced(Quadratic):
@@ -112,9 +112,11 @@ def test_wall_time_stops_the_run_and_nothing_starts_after_it():
     assert study.run(1000, max_seconds=0.3).told == study.told
 
 
-@pytest.mark.parametrize("wrong", [{}, {"evaluations": 0}, {"max_cost": -1.0}, {"max_seconds": "1"}])
+@pytest.mark.parametrize(
+    "wrong", [{}, {"evaluations": 0}, {"max_cost": -1.0}, {"max_seconds": "1"}]
+)
 def test_a_run_without_a_proper_budget_is_refused_at_once(wrong):
-    with pytest.raises(ProblemError, match="evaluations|max_cost|max_seconds"):
+    with pytest.raises(ProblemError, match=r"evaluations|max_cost|max_seconds"):
         study_of(Quadratic()).steps(**wrong)
 
 
@@ -130,7 +132,7 @@ def test_arguments_out_of_range_are_named(wrong):
 def test_an_exception_stops_the_run_and_leaves_its_row_pending():
     problem = Flaky()
     study = study_of(problem)
-    with pytest.raises(EvaluationError, match="row 2 failed.*the reactor is cold") as caught:
+    with pytest.raises(EvaluationError, match=r"row 2 failed.*the reactor is cold") as caught:
         study.run(10)
     assert isinstance(caught.value.__cause__, ValueError)
     assert study.told == 2
@@ -175,7 +177,7 @@ def test_ask_and_tell_by_hand_take_outside_data_and_repeats():
     study.tell(bb.Batch({"x": [0.0], "kind": ["a"], "f": [-1.0]}))
     assert study.history["id"].tolist() == [2, 0, -1]
     assert len(study.tell(asked[:1].with_columns(f=[0.5]))) == 0
-    with pytest.raises(TellError, match="id 0 was told before with f=0.5, now f=9.0"):
+    with pytest.raises(TellError, match=r"id 0 was told before with f=0.5, now f=9.0"):
         study.tell(asked[:1].with_columns(f=[9.0]))
     assert study.told == 3
     assert study.best["f"] == -1.0
@@ -219,7 +221,7 @@ def test_front_holds_the_undominated_rows():
 
 def test_an_optimizer_of_another_problem_is_refused():
     other = Batched()
-    with pytest.raises(ProblemError, match="was built for Batched, not for Quadratic"):
+    with pytest.raises(ProblemError, match=r"was built for Batched, not for Quadratic"):
         bb.Study(Quadratic(), bb.Random(other, seed=0))
 
 
@@ -293,9 +295,9 @@ def test_another_problem_or_optimizer_is_refused_with_every_difference(tmp_path)
     study_of(Quadratic(), tmp_path / "s").close()
     problem = Quadratic()
     problem.objectives = [bb.Maximize("f")]
-    with pytest.raises(StudyMismatchError, match="(?s)Minimize.*Maximize"):
+    with pytest.raises(StudyMismatchError, match=r"(?s)Minimize.*Maximize"):
         study_of(problem, tmp_path / "s")
-    with pytest.raises(StudyMismatchError, match="(?s)seed.*0.*1"):
+    with pytest.raises(StudyMismatchError, match=r"(?s)seed.*0.*1"):
         bb.Study(Quadratic(), bb.Random(Quadratic(), seed=1), tmp_path / "s")
 
 
@@ -311,7 +313,7 @@ def test_a_used_optimizer_cannot_begin_a_durable_study(tmp_path):
     problem = Quadratic()
     optimizer = bb.Random(problem, seed=0)
     optimizer.ask()
-    with pytest.raises(StudyMismatchError, match="freshly built"):
+    with pytest.raises(StudyMismatchError, match=r"freshly built"):
         bb.Study(problem, optimizer, tmp_path / "s")
     assert not (tmp_path / "s").exists()
 
@@ -344,10 +346,9 @@ def test_an_optimizer_that_does_not_repeat_itself_is_told_everything_again(tmp_p
             file.unlink()
         study._journal._writer._log.connection.execute("DELETE FROM checkpoints")
     optimizer = Forgetful(problem, seed=0)
-    with (
-        pytest.warns(UserWarning, match="does not repeat its proposals"),
-        bb.Study(problem, optimizer, tmp_path / "s") as study,
-    ):
+    with pytest.warns(UserWarning, match="does not repeat its proposals"):
+        study = bb.Study(problem, optimizer, tmp_path / "s")
+    with study:
         assert study.history.equals(history)
         assert optimizer.heard == 5
         assert study.optimizer.pending["id"].tolist() == [5, 6]
