@@ -19,7 +19,8 @@ def igd_plus(scores: npt.ArrayLike, reference: npt.ArrayLike) -> float:
     """IGD+: mean distance by which the set falls short of a reference front.
 
     mean over r in R of min over a in A of ||max(r - a, 0)|| (Ishibuchi et al., *Modified distance
-    calculation in generational distance and inverted generational distance*, EMO 2015). Weakly Pareto-compliant; smaller is better, 0 when A reaches all of R.
+    calculation in generational distance and inverted generational distance*, EMO
+    2015). Weakly Pareto-compliant; smaller is better, 0 when A reaches all of R.
 
     Args:
         scores: (n, m) scores, larger is better.
