@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -16,8 +16,11 @@ from blackbox.batch import Batch
 from blackbox.errors import StudyMismatchError
 from blackbox.formulation import Problem
 from blackbox.optimizer import Optimizer
+from blackbox.pending import Pending
 from blackbox.state import State
-from blackbox.storage import AskEvent, StudyReader, StudyWriter, TellEvent, history
+from blackbox.storage import AskEvent, StudyWriter, TellEvent, reasons
+
+Count: TypeAlias = Callable[[Batch, Mapping[int, str]], None]
 
 # A checkpoint may cost this share of the optimizer's own time: enough to make a resume quick
 # where asking is slow, too little to notice where it is fast.
@@ -43,7 +46,6 @@ class Journal:
                 f"{optimizer!r} was asked for {optimizer.asked} rows already; "
                 "a study on disk takes a freshly built optimizer"
             )
-        self._folder = folder
         self._optimizer = optimizer
         self._writer = StudyWriter(
             folder, header(problem, optimizer, name), synchronous=synchronous
@@ -53,10 +55,25 @@ class Journal:
         self._price = 0.0
         self.seconds = 0.0
 
-    def resume(self, count: Callable[[Batch, Mapping[int, str]], None]) -> None:
-        """Bring the optimizer to where the log ends, and count every row told so far."""
+    def resume(self, count: Count, whole: bool) -> None:
+        """Bring the optimizer to where the log ends, and count every row told so far.
+
+        Args:
+            count: takes rows told and the reasons of those that failed.
+            whole: count the whole history at once, which is fast; else event by event, which
+                needs little memory.
+        """
         try:
-            self._resume(count)
+            self._restore()
+            if whole:
+                rows = self._writer.history()
+                if len(rows):
+                    failed = not rows["ok"].all()
+                    count(rows, reasons(self._writer.events()) if failed else {})
+            else:
+                for rows, why in self._joined():
+                    count(rows, why)
+            self.seconds = self._writer.summary().seconds
         except BaseException:
             self.close()
             raise
@@ -78,11 +95,11 @@ class Journal:
 
     def history(self) -> Batch:
         """All rows told, read from the disk."""
-        reader = StudyReader(self._folder)
-        try:
-            return history(reader.events())
-        finally:
-            reader.close()
+        return self._writer.history()
+
+    def reasons(self) -> dict[int, str]:
+        """Why rows failed, by id, read from the disk."""
+        return reasons(self._writer.events())
 
     def close(self) -> None:
         """Release the file."""
@@ -101,39 +118,47 @@ class Journal:
         self._since = time.process_time()
         self._price = self._since - start
 
-    def _resume(self, count: Callable[[Batch, Mapping[int, str]], None]) -> None:
+    def _restore(self) -> None:
+        """The newest checkpoint, then every event after it."""
         optimizer = self._optimizer
         start = optimizer.state_dict()
         saved = self._writer.latest_checkpoint()
-        events = list(self._writer.events())
-        if not events:
-            if saved is None:
-                self._checkpoint()  # keeps what the operating system gave as a seed
-            else:
-                optimizer.load_state_dict(saved[1])
-            return
-        rows = history(events)
-        reasons = {i: t for e in events if isinstance(e, TellEvent) for i, t in e.reasons.items()}
-        self.seconds = max((e.seconds for e in events if isinstance(e, TellEvent)), default=0.0)
-        if len(rows):
-            count(rows, reasons)
         after = 0
         if saved is not None:
             after, state = saved
             optimizer.load_state_dict(state)
-        if not self._replay([e for e in events if e.seq > after]):
-            self._retell(start, events, rows)
+        elif self._writer.last == 0:
+            self._checkpoint()  # keeps what the operating system gave as a seed
+        if not self._replay(after):
+            self._retell(start)
 
-    def _replay(self, events: list[AskEvent | TellEvent]) -> bool:
+    def _joined(self) -> Iterator[tuple[Batch, Mapping[int, str]]]:
+        """Rows told, event by event, with the inputs they were asked with."""
+        pending, asked = Pending(), 0
+        for event in self._writer.events():
+            if isinstance(event, AskEvent):
+                pending.add(event.batch)
+                asked += event.n
+                continue
+            told, ids = event.batch, event.batch["id"]
+            inside = ids >= 0
+            rows = pending.find(ids[inside], asked)
+            if rows is not None:
+                pending.remove(ids[inside])
+                yield rows.with_columns(**told[inside].columns()), event.reasons
+            if not inside.all():
+                yield told[~inside], event.reasons
+
+    def _replay(self, after: int) -> bool:
         """Ask and tell as the log says; False where the optimizer proposes other rows."""
-        for event in events:
+        for event in self._writer.events(after):
             if isinstance(event, TellEvent):
                 self._optimizer.tell(event.batch)
             elif not self._optimizer.ask(event.requested).equals(event.batch):
                 return False
         return True
 
-    def _retell(self, start: State, events: list[AskEvent | TellEvent], rows: Batch) -> None:
+    def _retell(self, start: State) -> None:
         """Tell the whole history to the optimizer as data from outside; nothing is lost."""
         warnings.warn(
             f"{self._optimizer!r} does not repeat its proposals (a library of another version, "
@@ -141,6 +166,8 @@ class Journal:
             "an uninterrupted run would have",
             stacklevel=2,
         )
+        rows = self._writer.history()
+        events = self._writer.events()
         asked = Batch.concat(e.batch for e in events if isinstance(e, AskEvent))
         open_rows = asked[~np.isin(asked["id"], rows["id"])]
         start = {**start, "next": len(asked), "pending": open_rows.columns()}

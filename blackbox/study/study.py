@@ -89,7 +89,7 @@ class Study(Record):
             from blackbox.study.journal import Journal
 
             self._journal = Journal(self.path, problem, optimizer, self.name, synchronous)
-            self._journal.resume(self._count)
+            self._journal.resume(self._count, whole=keep_history)
             self._seconds = self._journal.seconds
 
     @property
@@ -134,7 +134,9 @@ class Study(Record):
     @property
     def failures(self) -> dict[int, str]:
         """Id to traceback or reason, for rows that failed."""
-        return dict(self._reasons)
+        if self._keep or self._journal is None:
+            return dict(self._reasons)
+        return self._journal.reasons()
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
@@ -303,8 +305,8 @@ class Study(Record):
         """Close the study's file; a closed study can still be read, plotted and exported."""
         if self._journal is not None:
             if not self._keep:
-                self._table = Table(self.history)
-                self._keep = True
+                history, self._reasons = self.history, self.failures
+                self._table, self._keep = Table(history if len(history) else None), True
             self._journal.close()
             self._journal = None
 
@@ -457,11 +459,11 @@ class Study(Record):
             self._mark(asked)
         if self._keep:
             self._table.append(told)
+            self._reasons.update(reasons)
         self._told += len(told)
         self._evaluations += len(asked)
         self._failed += int(np.count_nonzero(~told["ok"]))
         self._cost += float(told["cost"].sum()) if "cost" in told else float(len(asked))
-        self._reasons.update(reasons)
         if len(self.problem.objectives) == 1:
             self._improve(told)
 

@@ -286,9 +286,15 @@ def test_a_study_without_a_seed_resumes_too(tmp_path):
 def test_history_can_live_on_disk_alone(tmp_path):
     kept = study_of(Quadratic()).run(20).history
     with study_of(Quadratic(), tmp_path / "s", keep_history=False) as study:
-        study.run(20)
-        assert study.history.equals(kept)
-        assert study.best["f"] == kept["f"].min()
+        study.run(12, batch=5)
+    with study_of(Quadratic(), tmp_path / "s", keep_history=False) as study:
+        assert (study.told, study.best["f"]) == (12, kept["f"][:12].min())
+        study.tell(bb.Batch({"x": [0.0], "kind": ["a"], "f": [-1.0]}))
+        study.run(20, batch=5)
+        assert study.history[study.history["id"] >= 0].equals(kept)
+    with study_of(Quadratic(), tmp_path / "s", keep_history=False) as study:
+        assert (study.told, study.evaluations, study.best["f"]) == (21, 20, -1.0)
+    assert len(study.history) == 21
 
 
 def test_another_problem_or_optimizer_is_refused_with_every_difference(tmp_path):
