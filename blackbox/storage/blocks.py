@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,6 +96,16 @@ class Layout:
     def names(self) -> frozenset[str]:
         """The columns' names."""
         return frozenset(column.name for column in self.columns)
+
+    @cached_property
+    def crc(self) -> int:
+        """CRC-32 of the layout; part of each event's own, so that a damaged name is found."""
+        return zlib.crc32(self.to_json().encode())
+
+    @cached_property
+    def row_bytes(self) -> int | None:
+        """Bytes a row takes in a block, None when that varies."""
+        return sum(column.row_bytes for column in self.columns) if self.fixed else None
 
     @cached_property
     def stored(self) -> tuple[Column, ...]:

@@ -34,27 +34,29 @@ def write(log: Log, state: Mapping[str, Any], seq: int) -> None:
     """
     data: bytes | None = pack(state)
     digest = hashlib.sha256(data or b"").hexdigest()
-    with readable_errors(log.path):
-        if data is not None and len(data) > _LARGE:
-            write_atomic(_file(log.path.parent, digest), data)
-            data = None
-        log.connection.execute(
-            "INSERT INTO checkpoints (seq, time, sha256, state) VALUES (?, ?, ?, ?)",
-            (seq, time.time(), digest, data),
-        )
-        log.connection.execute(
-            "DELETE FROM checkpoints WHERE number NOT IN "
-            "(SELECT number FROM checkpoints ORDER BY number DESC LIMIT ?)",
-            (_KEPT,),
-        )
+    if data is not None and len(data) > _LARGE:
+        file = _file(log.path.parent, digest)
+        with readable_errors(file):
+            write_atomic(file, data)
+        data = None
+    log.fetch(
+        "INSERT INTO checkpoints (seq, time, sha256, state) VALUES (?, ?, ?, ?)",
+        (seq, time.time(), digest, data),
+    )
+    log.fetch(
+        "DELETE FROM checkpoints WHERE number NOT IN "
+        "(SELECT number FROM checkpoints ORDER BY number DESC LIMIT ?)",
+        (_KEPT,),
+    )
 
 
 def sweep(log: Log) -> None:
     """Remove side files that no stored checkpoint names; a file that resists is left."""
-    named = {f"state-{row[0]}.bin" for row in log.fetch("SELECT sha256 FROM checkpoints")}
-    for path in log.path.parent.iterdir():
-        if _FILE.fullmatch(path.name) and path.name not in named:
-            with contextlib.suppress(OSError):
+    # StorageError is an OSError: tidying up must not fail a checkpoint that is stored.
+    with contextlib.suppress(OSError):
+        named = {f"state-{row[0]}.bin" for row in log.fetch("SELECT sha256 FROM checkpoints")}
+        for path in log.path.parent.iterdir():
+            if _FILE.fullmatch(path.name) and path.name not in named:
                 path.unlink()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -68,6 +69,8 @@ _REASONS = {
     "SQLITE_ERROR": "it does not have a study's tables: restore it from a copy",
 }
 
+_UNKNOWN = "it cannot be used and may be damaged: restore it from a copy"
+
 
 @contextlib.contextmanager
 def readable_errors(path: Path) -> Iterator[None]:
@@ -88,7 +91,7 @@ def as_storage_error(error: sqlite3.Error, path: Path) -> StorageError:
     if isinstance(error, sqlite3.DataError) or "too big" in str(error):
         name = "SQLITE_TOOBIG"
     reasons = (reason for start, reason in _REASONS.items() if name.startswith(start))
-    return StorageError(f"{str(path)!r}: {next(reasons, 'it cannot be used')} ({error})")
+    return StorageError(f"{str(path)!r}: {next(reasons, _UNKNOWN)} ({error})")
 
 
 def create(folder: Path, header: str) -> None:
@@ -111,7 +114,10 @@ def create(folder: Path, header: str) -> None:
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {SCHEMA}")
             connection.executescript("BEGIN;" + _TABLES)
-            connection.execute("INSERT INTO study VALUES ('header', ?)", (header,))
+            connection.executemany(
+                "INSERT INTO study VALUES (?, ?)",
+                [("header", header), ("crc", str(zlib.crc32(header.encode())))],
+            )
             connection.execute("COMMIT")
         unfinished.replace(path)
         sync_folder(folder)

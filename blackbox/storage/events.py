@@ -131,15 +131,16 @@ def expand_ids(packed: Sequence[tuple[int, int, bytes | None]]) -> Ids:
 
 
 def checksum(
+    layout: Layout,
     head: tuple[int, int, int, int, int, int | None, float, float],
     ids: bytes | None,
     extra: str | None,
     block: bytes,
 ) -> int:
-    """CRC-32 over everything an event's row holds."""
-    seq, kind, first, n, layout, requested, time, seconds = head
+    """CRC-32 over everything an event's row holds, and the columns it refers to."""
+    seq, kind, first, n, number, requested, time, seconds = head
     count = -1 if requested is None else requested
-    crc = zlib.crc32(_HEAD.pack(seq, kind, first, n, layout, count, time, seconds))
+    crc = zlib.crc32(_HEAD.pack(seq, kind, first, n, number, count, time, seconds), layout.crc)
     crc = zlib.crc32(ids or b"", crc)
     crc = zlib.crc32((extra or "").encode(), crc)
     return zlib.crc32(block, crc)
@@ -151,16 +152,18 @@ def decode(record: Record, layouts: Mapping[int, Layout]) -> AnyEvent:
     Raises:
         StorageError: the row is damaged.
     """
-    seq, kind, first, n, layout, requested, time, seconds, crc, ids, extra, block = record
+    seq, kind, first, n, number, requested, time, seconds, crc, ids, extra, block = record
+    layout = layouts.get(number)
+    if layout is None:
+        raise StorageError(f"event {seq} is damaged: its table of columns {number!r} is missing")
+    head = (seq, kind, first, n, number, requested, time, seconds)
     try:
-        found = checksum((seq, kind, first, n, layout, requested, time, seconds), ids, extra, block)
+        found = checksum(layout, head, ids, extra, block)
     except (TypeError, AttributeError, struct.error) as error:
         raise StorageError(f"event {seq!r} is damaged: {error}") from error
     if found != crc:
         raise StorageError(f"event {seq} is damaged: its checksum does not match")
-    if layout not in layouts:
-        raise StorageError(f"event {seq} is damaged: its table of columns {layout} is missing")
-    common = (seq, n, time, first, ids, layouts[layout], block)
+    common = (seq, n, time, first, ids, layout, block)
     if kind == AskEvent.kind:
         return AskEvent(*common, requested)
     return TellEvent(*common, seconds, _reasons(extra))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.errors import StorageError
+LAYOUTS = np.iinfo(np.int16).max  # how many layouts can be told apart
 
 _BITS = 12
 _SIZE = 1 << _BITS
@@ -36,17 +36,12 @@ class RowStates:
         return states
 
     def set(self, ids: Ids, states: Ids | States | int) -> None:
-        """Set states (n,), or one state for all, of ids (n,), none below zero.
-
-        Raises:
-            StorageError: a layout number above 32767.
-        """
-        if np.abs(states).max(initial=0) > np.iinfo(np.int16).max:
-            raise StorageError("a study can hold 32767 different sets of columns, not more")
-        values = np.broadcast_to(np.asarray(states, np.int16), ids.shape)
+        """Set states (n,), or one state for all, of ids (n,), none below zero."""
         for number, rows in _pages(ids):
-            page = self._pages.setdefault(number, np.zeros(_SIZE, np.int16))
-            page[ids[rows] & _MASK] = values[rows]
+            page = self._pages.get(number)
+            if page is None:
+                page = self._pages[number] = np.zeros(_SIZE, np.int16)
+            page[ids[rows] & _MASK] = states if isinstance(states, int) else states[rows]
 
     def pending(self) -> Ids:
         """Ids that were asked and not told, in ascending order."""

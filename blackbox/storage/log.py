@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,11 +61,13 @@ class Log:
         Raises:
             StorageError: it is missing or damaged.
         """
-        rows = self.fetch("SELECT value FROM study WHERE key = 'header'")
-        try:
-            header: dict[str, Any] = json.loads(rows[0][0])
-        except (IndexError, ValueError, TypeError, RecursionError) as error:
-            raise StorageError(f"{str(self.path)!r}: the header is damaged: {error}") from error
+        rows = dict(self.fetch("SELECT key, value FROM study"))
+        text = rows.get("header")
+        if not isinstance(text, str) or str(zlib.crc32(text.encode())) != rows.get("crc"):
+            raise StorageError(
+                f"{str(self.path)!r}: the header is damaged: restore the file from a copy"
+            )
+        header: dict[str, Any] = json.loads(text)
         return header
 
     def events(self, after: int = 0) -> Iterator[AnyEvent]:
@@ -102,16 +105,21 @@ class Log:
         return int(self.fetch("SELECT coalesce(max(seq), 0) FROM events")[0][0])
 
     def states(self) -> RowStates:
-        """Which ids were asked and told, without reading blocks."""
+        """Which ids were asked and told, without reading blocks.
+
+        Raises:
+            StorageError: an event is damaged.
+        """
         states, after = RowStates(), 0
         while True:
             rows = self.fetch(
-                "SELECT seq, kind, first_id, n, layout, ids FROM events "
+                "SELECT seq, kind, first_id, n, layout, ids, length(block) FROM events "
                 "WHERE seq > ? ORDER BY seq LIMIT 65536",
                 (after,),
             )
             if not rows:
                 return states
+            self._check_sizes(rows)
             asks = [row for row in rows if row[1] == AskEvent.kind]
             layouts = np.array([row[4] for row in asks], np.int64)
             counts = np.array([row[3] for row in asks], np.int64)
@@ -122,7 +130,11 @@ class Log:
             after = rows[-1][0]
 
     def fetch(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
-        """All rows of one query."""
+        """All rows of one query; errors name the file.
+
+        Raises:
+            StorageError: SQLite refused.
+        """
         with self.lock, readable_errors(self.path):
             return self.connection.execute(sql, values).fetchall()
 
@@ -130,6 +142,18 @@ class Log:
         """Read the tables of columns anew."""
         rows = self.fetch("SELECT layout, columns FROM layouts")
         self.layouts = {number: Layout.from_json(text) for number, text in rows}
+
+    def _check_sizes(self, rows: list[Any]) -> None:
+        """Refuse a damaged number of rows before it makes arrays of its size."""
+        for seq, _, first, n, number, _, size in rows:
+            layout = self.layouts.get(number)
+            per_row = layout.row_bytes if layout else None
+            whole = layout and isinstance(first, int) and isinstance(n, int) and n >= 0
+            if not whole or (n * per_row != size if per_row else n > max(size, _CHUNK_BYTES)):
+                raise StorageError(
+                    f"{str(self.path)!r}: event {seq} is damaged: {n!r} rows in {size} bytes; "
+                    "restore the file from a copy"
+                )
 
     def _decode(self, record: Record) -> AnyEvent:
         if record[4] not in self.layouts:
@@ -143,4 +167,4 @@ class Log:
 
 
 def _ids(rows: list[Any]) -> Ids:
-    return expand_ids([(first, n, packed) for _, _, first, n, _, packed in rows])
+    return expand_ids([(first, n, packed) for _, _, first, n, _, packed, _ in rows])

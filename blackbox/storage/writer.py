@@ -5,42 +5,31 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import time
 import weakref
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from blackbox.batch import Batch
-from blackbox.errors import StorageError, TellError
+from blackbox.errors import StorageError
 from blackbox.state import State
 from blackbox.storage import checkpoints, database
-from blackbox.storage.blocks import Layout
-from blackbox.storage.database import Journal, Synchronous, readable_errors
-from blackbox.storage.events import (
-    COLUMNS,
-    AnyEvent,
-    AskEvent,
-    TellEvent,
-    checksum,
-    pack_ids,
-    pack_reasons,
-)
+from blackbox.storage.appender import Appender
+from blackbox.storage.checks import check_asked, check_told, ids_of
+from blackbox.storage.database import Journal, Synchronous
+from blackbox.storage.events import AskEvent, TellEvent, pack_reasons
 from blackbox.storage.filesystem import network_file_system
 from blackbox.storage.header import check_header, pack_header
-from blackbox.storage.history import history
-from blackbox.storage.ids import Ids, States
+from blackbox.storage.ids import Ids
 from blackbox.storage.lock import StudyLock
-from blackbox.storage.log import Log, Summary
-
-_INSERT = f"INSERT INTO events ({COLUMNS}) VALUES ({', '.join('?' * 12)})"
-_BEGIN, _COMMIT, _ROLLBACK = "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"
+from blackbox.storage.log import Log
+from blackbox.storage.readable import Readable
 
 
-class StudyWriter:
+class StudyWriter(Readable):
     """A study on disk, new or continued, that this process alone may write.
 
     When ``ask``, ``tell`` or ``checkpoint`` returns, its row survives ``kill -9``, and with
@@ -75,6 +64,9 @@ class StudyWriter:
         self._folder = Path(folder).absolute()
         self._pid = os.getpid()
         self._depth = 0
+        self._undone = False
+        self._stale = False
+        self._swept = True
         text = pack_header(header)
         _make_folder(self._folder)
         with contextlib.ExitStack() as undo:
@@ -91,16 +83,11 @@ class StudyWriter:
             self._log = Log(connection, path)
             self._header = self._log.header()
             check_header(self._header, header, str(self._folder))
-            self._load()
+            self._appender = Appender(self._log)
             checkpoints.sweep(self._log)
             undo.pop_all()
         # A study that is dropped without close() must not stay locked until Python ends.
         self._finalizer = weakref.finalize(self, _release, connection, lock, self._pid)
-
-    @property
-    def header(self) -> dict[str, Any]:
-        """What made the study, as stored when it began."""
-        return self._header
 
     @property
     def resumed(self) -> bool:
@@ -110,17 +97,16 @@ class StudyWriter:
     @property
     def last(self) -> int:
         """Number of the last event, 0 when there is none."""
-        return self._last
+        return self._end.last
 
     @property
     def pending(self) -> Ids:
         """Ids asked and not told, in ascending order."""
-        return self._states.pending()
+        return self._end.states.pending()
 
-    def is_told(self, ids: Ids) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def is_told(self, ids: Ids) -> npt.NDArray[np.bool_]:
         """Which of the ids (n,) were told: (n,) bool; False for -1."""
-        told: np.ndarray[Any, np.dtype[np.bool_]] = self._states.get(ids) < 0
-        return told
+        return self._end.states.get(ids) < 0
 
     def ask(self, requested: int | None, batch: Batch) -> int:
         """Store rows that were asked.
@@ -135,18 +121,12 @@ class StudyWriter:
         Raises:
             StorageError: the ids are not as said, or the batch cannot be written.
         """
-        ids = _ids(batch)
+        ids = ids_of(batch)
+        check_asked(ids, self._end.states.get(ids))
         with self.transaction():
-            known = self._states.get(ids)
-            wrong = ids[(known != 0) | (ids < 0)]
-            if len(wrong) or not _unique(ids):
-                raise StorageError(
-                    f"ask: ids {_shown(wrong)} were asked before, are negative or stand twice; "
-                    "number rows upwards, each once"
-                )
-            layout = self._insert(AskEvent.kind, ids, batch, requested=requested)
-            self._states.set(ids, layout)
-        return self._last
+            layout = self._end.add(AskEvent.kind, ids, batch, requested=requested)
+            self._end.states.set(ids, layout)
+        return self._end.last
 
     def tell(
         self,
@@ -174,17 +154,16 @@ class StudyWriter:
             TellError: a row was never asked, was told before, or stands twice.
             StorageError: the batch cannot be written.
         """
-        ids = _ids(batch)
+        ids = ids_of(batch)
+        known = self._end.states.get(ids)
+        check_told(ids, known, reasons or {})
+        kept = batch.drop(*(self._end.asked_names(ids, known) - set(changed)))
+        extra = pack_reasons(reasons or {})
         with self.transaction():
-            known = self._states.get(ids)
-            _check_told(ids, known)
-            _check_reasons(reasons or {}, ids)
-            extra = pack_reasons(reasons or {})
-            kept = batch.drop(*(self._asked_names(ids, known) - set(changed)))
-            self._insert(TellEvent.kind, ids, kept, seconds=float(seconds), extra=extra)
+            self._end.add(TellEvent.kind, ids, kept, seconds=float(seconds), extra=extra)
             inside = ids >= 0
-            self._states.set(ids[inside], -known[inside])
-        return self._last
+            self._end.states.set(ids[inside], -known[inside])
+        return self._end.last
 
     def checkpoint(self, state: Mapping[str, Any]) -> None:
         """Store the optimizer's state as of the last event; the last two are kept.
@@ -194,8 +173,8 @@ class StudyWriter:
             StorageError: it cannot be written; the checkpoints before it are intact.
         """
         with self.transaction():
-            checkpoints.write(self._log, state, self._last)
             self._swept = False
+            checkpoints.write(self._log, state, self._end.last)
 
     def latest_checkpoint(self) -> tuple[int, State] | None:
         """The newest whole checkpoint and the event it stands for; None when there is none.
@@ -205,120 +184,63 @@ class StudyWriter:
         """
         return checkpoints.latest(self._log)
 
-    def events(self, after: int = 0) -> Iterator[AnyEvent]:
-        """Asks and tells numbered above ``after``, in order.
-
-        Raises:
-            StorageError: an event is damaged or missing.
-        """
-        return self._log.events(after)
-
-    def history(self) -> Batch:
-        """The told rows in the order they were told; see ``history``."""
-        return history(self.events())
-
-    def summary(self) -> Summary:
-        """Numbers of rows, run time and time of the last event, without reading blocks."""
-        return self._log.summary()
-
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Store several asks, tells and checkpoints together: all or none, one wait for the disk.
 
-        An error inside undoes the whole group, also when it is caught outside of it.
+        Raises:
+            StorageError: it cannot be written; or an ask, tell or checkpoint in it failed and the
+                group went on nevertheless.
         """
-        self._refuse_fork()
-        with self._log.lock, readable_errors(self._log.path):
-            if self._depth == 0:
-                self._log.connection.execute(_BEGIN)
-            self._depth += 1
+        self._refuse_strangers()
+        with self._log.lock:
+            self._enter()
             try:
                 yield
                 if self._depth == 1:
-                    self._log.connection.execute(_COMMIT)
+                    self._refuse_undone()
+                    self._log.fetch("COMMIT")
             except BaseException:
                 self._undo()
                 raise
             finally:
                 self._depth -= 1
-        if self._depth == 0 and not self._swept:
-            checkpoints.sweep(self._log)
-            self._swept = True
+                self._undone &= self._depth > 0
+            if self._depth == 0 and not self._swept:
+                checkpoints.sweep(self._log)
+                self._swept = True
 
     def close(self) -> None:
         """Write the log into the file and let the next writer in; may be called twice."""
         self._finalizer()
 
-    def __enter__(self) -> StudyWriter:
-        return self
+    @property
+    def _end(self) -> Appender:
+        if self._stale:
+            self._appender.load()
+            self._stale = False
+        return self._appender
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _load(self) -> None:
-        """Read what is kept in memory: layouts, states of rows, the last event."""
-        self._log.read_layouts()
-        self._numbers = {layout: number for number, layout in self._log.layouts.items()}
-        self._known: dict[Any, tuple[int, Layout]] = {}
-        self._states = self._log.states()
-        self._last = self._log.last()
-        self._swept = True
+    def _enter(self) -> None:
+        self._refuse_undone()
+        if self._depth == 0:
+            self._log.fetch("BEGIN IMMEDIATE")
+        self._depth += 1
 
     def _undo(self) -> None:
-        connection = self._log.connection
-        if connection.in_transaction:
-            connection.execute(_ROLLBACK)
-        self._load()
+        # Only marked, since what made the error may forbid reading, too.
+        self._undone = self._stale = True
+        if self._log.connection.in_transaction:
+            self._log.fetch("ROLLBACK")
 
-    def _insert(
-        self,
-        kind: int,
-        ids: Ids,
-        batch: Batch,
-        *,
-        requested: int | None = None,
-        seconds: float = 0.0,
-        extra: str | None = None,
-    ) -> int:
-        """Write one event; returns the number of its layout."""
-        number, layout = self._layout(batch)
-        block = layout.encode(batch)
-        first, packed = pack_ids(ids)
-        head = (self._last + 1, kind, first, len(ids), number, requested, time.time(), seconds)
-        crc = checksum(head, packed, extra, block)
-        self._log.connection.execute(_INSERT, (*head, crc, packed, extra, block))
-        self._last += 1
-        return number
+    def _refuse_undone(self) -> None:
+        if self._undone:
+            raise StorageError(
+                f"the study in {str(self._folder)!r}: an error undid this group of writes, "
+                "nothing of it is stored: leave the group when something in it fails"
+            )
 
-    def _layout(self, batch: Batch) -> tuple[int, Layout]:
-        # A key of tuples, since making the layout itself costs more than storing one row.
-        key = tuple((name, c.dtype.kind, c.shape[1:]) for name, c in batch.columns().items())
-        if key not in self._known:
-            layout = Layout.of(batch)
-            number = self._numbers.get(layout)
-            if number is None:
-                number = len(self._numbers) + 1
-                self._log.connection.execute(
-                    "INSERT INTO layouts VALUES (?, ?)", (number, layout.to_json())
-                )
-                self._numbers[layout] = number
-                self._log.layouts[number] = layout
-            self._known[key] = number, layout
-        return self._known[key]
-
-    def _asked_names(self, ids: Ids, known: States) -> set[str]:
-        """Columns that every one of these rows was asked with."""
-        if len(ids) == 0 or (ids < 0).any():
-            return set()
-        layouts = [self._log.layouts[number].names for number in set(known.tolist())]
-        return set(frozenset.intersection(*layouts))
-
-    def _refuse_fork(self) -> None:
+    def _refuse_strangers(self) -> None:
         if os.getpid() != self._pid:
             raise StorageError(
                 f"the study in {str(self._folder)!r} was opened by the process {self._pid}: "
@@ -342,46 +264,6 @@ def _make_folder(folder: Path) -> None:
         raise StorageError(
             f"cannot make the folder {str(folder)!r}: {error.strerror}; give another folder"
         ) from error
-
-
-def _ids(batch: Batch) -> Ids:
-    if "id" not in batch:
-        raise StorageError(f"a batch without column 'id' (it has {list(batch.names)})")
-    ids = batch["id"]
-    if ids.dtype != np.int64 or ids.ndim != 1:
-        raise StorageError(f"column 'id' is {ids.dtype}{list(ids.shape)}; give int64 (n,)")
-    return ids
-
-
-def _unique(ids: Ids) -> bool:
-    if len(ids) < 2 or bool((np.diff(ids) > 0).all()):
-        return True
-    return len(np.unique(ids)) == len(ids)
-
-
-def _check_told(ids: Ids, known: States) -> None:
-    for problem, wrong in (
-        ("must be -1 (from outside) or above", ids < -1),
-        ("were never asked", (known == 0) & (ids >= 0)),
-        ("were told before", known < 0),
-    ):
-        if wrong.any():
-            raise TellError(f"tell: ids {_shown(ids[wrong])} {problem}; nothing was stored")
-    inside = ids[ids >= 0]
-    if not _unique(inside):
-        values, counts = np.unique(inside, return_counts=True)
-        raise TellError(f"tell: ids {_shown(values[counts > 1])} stand twice in the batch")
-
-
-def _check_reasons(reasons: Mapping[int, str], ids: Ids) -> None:
-    unknown = set(reasons) - set(ids.tolist()) if reasons else set()
-    if unknown:
-        raise TellError(f"tell: reasons for ids {sorted(unknown)[:10]} that are not in the batch")
-
-
-def _shown(ids: Ids) -> str:
-    more = f" and {len(ids) - 10} more" if len(ids) > 10 else ""
-    return f"{ids[:10].tolist()}{more}"
 
 
 def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
