@@ -122,6 +122,10 @@ class Batch:
         """Trusted constructor: ``columns`` are arrays of length ``n`` that nobody else writes."""
         for array in columns.values():
             array.setflags(write=False)
+        return cls._frozen(columns, n)
+
+    @classmethod
+    def _frozen(cls, columns: dict[str, Array], n: int) -> Batch:
         batch = cls.__new__(cls)
         batch._columns = columns
         batch._n = n
@@ -197,7 +201,7 @@ class Batch:
             return self._row(int(key))
         if isinstance(key, slice):
             columns = {name: column[key] for name, column in self._columns.items()}
-            return Batch.of(columns, len(range(*key.indices(self._n))))
+            return Batch._frozen(columns, len(range(*key.indices(self._n))))
         return self.take(np.asarray(key))
 
     def _row(self, i: int) -> Row:
@@ -228,16 +232,16 @@ class Batch:
         for name, values in columns.items():
             made[name] = as_column(name, values, n)
             n = len(made[name])
-        return Batch.of(made, n or 0)
+        return Batch._frozen(made, n or 0)
 
     def select(self, names: Iterable[str]) -> Batch:
         """A batch of these columns only, in this order."""
-        return Batch.of({name: self[name] for name in names}, self._n)
+        return Batch._frozen({name: self[name] for name in names}, self._n)
 
     def drop(self, *names: str) -> Batch:
         """A batch without these columns; absent names are ignored."""
         kept = {name: column for name, column in self._columns.items() if name not in names}
-        return Batch.of(kept, self._n)
+        return Batch._frozen(kept, self._n)
 
     def equals(self, other: Batch) -> bool:
         """Same columns in the same order with the same values, NaN equal to NaN."""

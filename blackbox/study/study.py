@@ -212,8 +212,7 @@ class Study(Record):
         if len(told) == 0:
             return told
         if self.problem.has_cost:
-            costs = self.problem.costs(told.select(self.problem.inputs))
-            told = told.drop("ok").with_columns(cost=costs, ok=told["ok"])
+            told = told.drop("ok").with_columns(cost=self._prices(told), ok=told["ok"])
         reasons = {int(i): str(text) for i, text in (reasons or {}).items()}
         if self._journal is not None:
             self._journal.told(told, reasons, self.seconds)
@@ -349,7 +348,7 @@ class Study(Record):
                             break
                         key = int(task["id"][0])
                         flying[key] = task
-                        costs[key] = self._costs(task)
+                        costs[key] = float(self._prices(task).sum())
                         crew.submit(key, self.problem, task)
                     if not flying:
                         return
@@ -379,7 +378,7 @@ class Study(Record):
         if not queue:
             return None
         task = queue[0][: int(min(len(queue[0]), left))]
-        prices = self.problem.costs(task.select(self.problem.inputs))
+        prices = self._prices(task)
         fits = budget.affordable(prices, self._cost + sum(costs.values()))
         if fits == 0:
             return None
@@ -394,8 +393,11 @@ class Study(Record):
             return [batch]
         return [batch[i : i + 1] for i in range(len(batch))]
 
-    def _costs(self, task: Batch) -> float:
-        return float(self.problem.costs(task.select(self.problem.inputs)).sum())
+    def _prices(self, batch: Batch) -> Array:
+        """(n,) cost of evaluating each row."""
+        if not self.problem.has_cost:
+            return np.ones(len(batch))
+        return self.problem.costs(batch.select(self.problem.inputs))
 
     def _finish(
         self, crew: Crew, flying: dict[int, Batch], costs: dict[int, float], on_error: OnError
