@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Protocol
 
-from blackbox.batch import Array, Batch
+from blackbox.batch import Batch
 from blackbox.executors import Dispatcher, Failure, LocalExecutor, Outcome
 from blackbox.formulation import Problem
 
@@ -51,7 +51,7 @@ class Inline:
         start = time.perf_counter()
         value, failure, self.cause = None, None, None
         try:
-            value = measure(problem, batch)
+            value = problem.measure(batch)
         except Exception as error:
             self.cause = error
             failure = Failure("error", f"{type(error).__name__}: {error}", traceback.format_exc())
@@ -69,15 +69,11 @@ class Team:
         return self._dispatcher.free
 
     def submit(self, key: int, problem: Problem, batch: Batch) -> None:
-        self._dispatcher.submit(key, measure, problem, batch)
+        # The bound method is the same each time, so the problem travels to a worker once.
+        self._dispatcher.submit(key, problem.measure, batch)
 
     def wait(self) -> list[Outcome]:
         return self._dispatcher.wait()
-
-
-def measure(problem: Problem, batch: Batch) -> dict[str, Array]:
-    """Evaluate a batch; a function of the module, so that any executor can send it."""
-    return problem.measure(batch)
 
 
 @contextmanager

@@ -350,7 +350,7 @@ class Study(Record):
                         flying[key] = task
                         costs[key] = float(self._prices(task).sum())
                         crew.submit(key, self.problem, task)
-                    if not flying:
+                    if not flying and crew.free:
                         return
                     told, fatal = self._finish(crew, flying, costs, on_error)
                     yield from told
@@ -412,6 +412,8 @@ class Study(Record):
             task = flying.pop(outcome.key)
             del costs[outcome.key]
             failure = outcome.failure
+            if failure is not None and failure.kind == "cancelled":
+                continue  # it never ran: the row stays pending
             if failure is not None and failure.kind == "error" and on_error == "raise":
                 fatal = fatal or _evaluation_error(outcome.key, failure)
                 fatal.__cause__ = crew.cause if isinstance(crew, Inline) else None
