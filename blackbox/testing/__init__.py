@@ -1,0 +1,19 @@
+"""The conformance suite that every optimizer of this package passes, for yours too.
+
+All rules at once, and one error that lists what broke::
+
+    from blackbox.testing import check_optimizer, checks
+
+    check_optimizer(MyOptimizer)
+
+or one pytest test for each rule::
+
+    @pytest.mark.parametrize("check", checks(MyOptimizer), ids=str)
+    def test_conformance(check):
+        check()
+"""
+
+from blackbox.testing.conformance import Check, check_optimizer, checks
+from blackbox.testing.harness import ConformanceError
+
+__all__ = ["Check", "ConformanceError", "check_optimizer", "checks"]
