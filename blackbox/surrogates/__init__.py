@@ -1,0 +1,1 @@
+"""Models of outcomes: what they take as inputs, and how they are fitted."""

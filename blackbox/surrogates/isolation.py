@@ -1,0 +1,31 @@
+"""Borrowing PyTorch without leaving a trace in its global state."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def isolated(seed: int, device: str) -> Iterator[None]:
+    """Seeded global generators inside, untouched ones outside; numerical warnings are silent.
+
+    BoTorch draws from PyTorch's global generator here and there. Its warnings speak of jitter and
+    of iteration limits, both of which are handled where they arise.
+
+    Args:
+        seed: of PyTorch's generators inside.
+        device: whose generators are kept besides the CPU's.
+    """
+    cuda = [torch.device(device)] if torch.device(device).type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # Not torch.manual_seed: that would also reseed the devices that were not kept.
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(cuda[0]):
+                torch.cuda.manual_seed(seed)
+        yield
