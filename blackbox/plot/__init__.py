@@ -1,0 +1,17 @@
+"""Pictures of what was told, for papers and notebooks.
+
+Every function takes a Study (anything with ``problem``, ``history`` and ``name``), several of
+them in a list, groups of them in a dict from label to list, or a Batch with ``problem=``. It
+draws on the Axes it is given, or on a new figure, and returns the Axes; nothing is shown, and no
+global setting of matplotlib is touched. Outcomes are drawn in the user's own units. Failed rows
+are never drawn as values; of more than 5 000 rows a regular sample is drawn, Pareto points and
+the best row always among them. The arrays behind the pictures come from ``blackbox.plot.data``.
+"""
+
+from blackbox.plot.convergence import convergence
+from blackbox.plot.parallel import parallel_coordinates
+from blackbox.plot.pareto import pareto
+from blackbox.plot.simplex import simplex
+from blackbox.plot.slices import slices
+
+__all__ = ["convergence", "parallel_coordinates", "pareto", "simplex", "slices"]
