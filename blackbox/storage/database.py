@@ -79,6 +79,8 @@ def readable_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise as_storage_error(error, path) from error
+    except UnicodeDecodeError as error:
+        raise StorageError(f"{str(path)!r}: {_UNKNOWN} ({error})") from error
     except OSError as error:
         if isinstance(error, StorageError):
             raise
@@ -143,6 +145,10 @@ def open_writer(path: Path, journal: Journal, synchronous: Synchronous) -> sqlit
             level = "extra" if (journal, synchronous) == ("delete", "full") else synchronous
             connection.execute(f"PRAGMA synchronous = {level}")
             connection.execute(f"PRAGMA journal_size_limit = {16 << 20}")
+            # SQLite opens a file that may not be written all the same; it fails at a real write.
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(f"PRAGMA user_version = {SCHEMA}")
+            connection.execute("ROLLBACK")
             if unclean:
                 _quick_check(connection, path)
             _refuse_truncated(connection, path)
