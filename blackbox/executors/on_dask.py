@@ -1,0 +1,300 @@
+"""``dask.distributed`` as an executor that runs a task at most once and can stop it.
+
+Dask re-runs a task whose worker died, and also a finished one whose result was lost with its
+worker before the driver had it (``retries=0`` and ``allowed-failures=0`` prevent only the first).
+So each task claims its key at the scheduler before it starts, and leaves its answer there before it
+ends. A second claim is refused: it gets that answer, or else the task ends as "its worker died". A
+task that was queued on the dead worker and had not started makes its first claim elsewhere, so the
+scheduler's ``allowed-failures`` may stay as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import itertools
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from blackbox.errors import ExecutorError, require
+from blackbox.executors.outcome import TaskTimeoutError, WorkerDiedError, check_timeout
+from blackbox.executors.wire import Answer, StoppableFuture, answer
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_NAME = "blackbox-claims"
+_LIFETIME = 30.0  # seconds that shutdown waits for cancelled tasks to be gone
+_EXIT = 3.0  # seconds for a worker to end by itself
+
+
+def dask_executor(client: Client, *, timeout: float | None = None) -> DaskExecutor:
+    """An executor on a dask cluster: at most once, and a timeout really stops the task.
+
+    Args:
+        client: connected and synchronous; it stays open.
+        timeout: seconds a task may run; None for no limit.
+
+    Raises:
+        ExecutorError: the client is asynchronous or closed.
+        MissingExtraError: distributed is not installed (extra ``dask``).
+    """
+    return DaskExecutor(client, timeout=timeout)
+
+
+class DaskExecutor(Executor):
+    """Runs tasks on a dask cluster, each at most once.
+
+    A task that overruns or is cancelled ends with its worker process, which its nanny replaces.
+    So timeouts need workers with one thread and a nanny, as
+    ``LocalCluster(threads_per_worker=1)`` makes them; a task on another kind of worker answers
+    with an error that says so. A worker that dies takes all tasks of its threads with it. The
+    workers must be able to import blackbox. See :func:`dask_executor` for the arguments.
+    """
+
+    def __init__(self, client: Client, *, timeout: float | None = None) -> None:
+        require("distributed", "dask")
+        if getattr(client, "status", "") != "running" or client.asynchronous:
+            raise ExecutorError(f"client is {client!r}; give a running Client(asynchronous=False)")
+        self.timeout = check_timeout(timeout)
+        self._client = client
+        if client.cluster is not None:
+            # A cluster of this process closes for good every place whose worker is away at one
+            # moment 15 s after an earlier death; after some deaths nobody would be left.
+            dask = require("dask", "dask")
+            dask.config.set({"distributed.deploy.lost-worker-timeout": "1000d"})
+        client.register_plugin(_claims(), name=_NAME)
+        self._name = f"blackbox-{uuid.uuid4().hex}"
+        self._numbers = itertools.count()
+        self._futures: set[StoppableFuture] = set()
+        self._shut = False
+
+    @property
+    def workers(self) -> int:
+        """Threads that the cluster has now."""
+        return sum(self._client.nthreads().values())
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run ``fn(*args, **kwargs)`` on the cluster, with the executor's own timeout."""
+        return self._add(fn, args, kwargs, self.timeout)
+
+    def schedule(
+        self, fn: Callable[..., Any], /, *args: Any, timeout: float | None = None
+    ) -> Future[Any]:
+        """Run ``fn(*args)`` and end its worker when it runs longer than ``timeout`` seconds."""
+        return self._add(fn, args, {}, self.timeout if timeout is None else check_timeout(timeout))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more tasks; the client and its cluster stay open.
+
+        Args:
+            wait: return only when all tasks have ended.
+            cancel_futures: stop what runs and drop what waits.
+        """
+        self._shut = True
+        futures = tuple(self._futures)
+        if cancel_futures:
+            for future in futures:
+                future.cancel()
+        if wait:
+            wait_for(futures, timeout=_LIFETIME if cancel_futures else None)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Wait for the tasks; after an exception (Ctrl-C too) stop them instead."""
+        self.shutdown(wait=True, cancel_futures=kind is not None)
+
+    def _add(
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        timeout: float | None,
+    ) -> Future[Any]:
+        if self._shut:
+            raise ExecutorError("this DaskExecutor is shut down; make another")
+        future = StoppableFuture()
+        future.executor = self
+        key = f"{self._name}-{next(self._numbers)}"
+        try:
+            # One tuple hidden in a function, so that dask does not look for its own tasks in it.
+            call = _Call(fn, args, kwargs, key, timeout)
+            remote = self._client.submit(call, key=key, pure=False, retries=0)
+        except Exception as error:  # noqa: BLE001 - what cannot travel ends this future only
+            future.fail(error)
+            return future
+        self._futures.add(future)
+        future.add_done_callback(self._futures.discard)
+        loop = self._client.loop.asyncio_loop
+        asyncio.run_coroutine_threadsafe(self._follow(future, remote, key, timeout), loop)
+        return future
+
+    async def _follow(
+        self, future: StoppableFuture, remote: Any, key: str, timeout: float | None
+    ) -> None:
+        """Carry the end of a dask future over to ours; runs in the client's event loop."""
+        cancelled = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def on_done(_: Future[Any]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and the task with it
+                loop.call_soon_threadsafe(cancelled.set)
+
+        future.add_done_callback(on_done)
+        ended = asyncio.ensure_future(remote._result(raiseit=False))
+        stopped = asyncio.ensure_future(cancelled.wait())
+        try:
+            await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if future.cancelled():
+                await self._stop(remote, key)
+            else:
+                result = ended.result()
+                if remote.status == "finished":
+                    future.finish(result)
+                else:
+                    future.fail(await self._why(remote, result, key, timeout))
+        except Exception as error:  # noqa: BLE001 - a lost scheduler ends the future too
+            future.fail(WorkerDiedError(f"the dask cluster is lost: {error!r}"))
+        finally:
+            ended.cancel()
+            stopped.cancel()
+            remote.release()
+            if future.cancelled():
+                future.notify_cancelled()
+
+    async def _stop(self, remote: Any, key: str) -> None:
+        """Forget a task, and end the worker that is at it."""
+        worker = await self._client.scheduler.blackbox_worker(key=key)
+        await self._client._cancel([remote])
+        if worker is not None:
+            exits = self._client.run(os._exit, 1, workers=[worker], on_error="ignore")
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(exits, _EXIT)
+        if await self._client.scheduler.blackbox_worker(key=key) is not None:  # it holds the GIL
+            await self._client.restart_workers([worker], timeout=_EXIT, raise_for_error=False)
+
+    async def _why(
+        self, remote: Any, result: Any, key: str, timeout: float | None
+    ) -> BaseException:
+        from distributed.scheduler import KilledWorker
+
+        if remote.status == "cancelled":
+            return WorkerDiedError("the dask client or its cluster was closed")
+        error: BaseException = result[1]
+        if not isinstance(error, KilledWorker | WorkerDiedError):
+            return error
+        seconds = await self._client.scheduler.blackbox_ran(key=key)
+        if timeout is not None and seconds is not None and seconds >= timeout:
+            return TaskTimeoutError(f"stopped after {timeout:g} s; give it longer if it needs more")
+        return WorkerDiedError("the dask worker died at this task")
+
+
+class _Call:
+    """One task: claims its key, sets its alarm, answers."""
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        key: str,
+        timeout: float | None,
+    ) -> None:
+        self.fn, self.args, self.kwargs = fn, args, kwargs
+        self.key, self.timeout = key, timeout
+
+    def __call__(self) -> Any:
+        from distributed import get_worker
+        from distributed.utils import sync
+
+        worker = get_worker()
+        if self.timeout is not None and (worker.state.nthreads != 1 or not worker.nanny):
+            raise ExecutorError(
+                f"worker {worker.address} has {worker.state.nthreads} threads and "
+                f"{'a' if worker.nanny else 'no'} nanny; a timeout ends the worker process, so "
+                "start workers with threads_per_worker=1, processes=True and a nanny"
+            )
+        claim = worker.scheduler.blackbox_claim
+        first, earlier = sync(worker.loop, claim, key=self.key, worker=worker.address)
+        if not first:
+            if earlier is None:
+                raise WorkerDiedError("a dask worker died at this task")
+            return earlier
+        reply = self._run()
+        sync(worker.loop, worker.scheduler.blackbox_keep, key=self.key, packed=reply)
+        return reply
+
+    def _run(self) -> Answer:
+        if self.timeout is None:
+            return answer(self.fn, self.args, self.kwargs)
+        # A watchdog in C: it ends the process even when the task holds the interpreter's lock,
+        # and leaves in the worker's log where the task hung.
+        faulthandler.dump_traceback_later(self.timeout, exit=True, file=sys.__stderr__)
+        try:
+            return answer(self.fn, self.args, self.kwargs)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+@dataclass(slots=True)
+class _Claim:
+    worker: str
+    began: float
+    ended: float | None = None  # when that worker died
+    reply: Answer | None = None
+
+
+def _claims() -> Any:
+    """The plugin that keeps the claims at the scheduler; its class needs distributed."""
+    from distributed import SchedulerPlugin
+
+    class Claims(SchedulerPlugin):
+        idempotent = True  # a second executor on the same cluster shares it
+        name = _NAME
+
+        async def start(self, scheduler: Any) -> None:
+            self.claims: dict[str, _Claim] = {}
+            for name in ("claim", "keep", "ran", "worker"):
+                scheduler.handlers[f"blackbox_{name}"] = getattr(self, name)
+
+        async def claim(self, key: str, worker: str) -> tuple[bool, Answer | None]:
+            if key in self.claims:
+                return False, self.claims[key].reply
+            self.claims[key] = _Claim(worker, time.monotonic())
+            return True, None
+
+        async def keep(self, key: str, packed: Answer) -> None:
+            if key in self.claims:
+                self.claims[key].reply = packed
+
+        async def ran(self, key: str) -> float | None:
+            claim = self.claims.get(key)
+            return None if claim is None or claim.ended is None else claim.ended - claim.began
+
+        async def worker(self, key: str) -> str | None:
+            claim = self.claims.get(key)
+            return None if claim is None or claim.ended is not None else claim.worker
+
+        def transition(self, key: Any, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
+            if finish == "forgotten":  # the driver has let go of it: nothing grows
+                self.claims.pop(key, None)
+
+        def remove_worker(self, scheduler: Any, worker: str, **kwargs: Any) -> None:
+            for claim in self.claims.values():
+                if claim.worker == worker and claim.ended is None:
+                    claim.ended = time.monotonic()
+
+    return Claims()
