@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -13,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from blackbox.batch import Batch
-from blackbox.errors import StudyMismatchError
+from blackbox.errors import StorageError, StudyMismatchError
 from blackbox.formulation import Problem
 from blackbox.optimizer import Optimizer
 from blackbox.pending import Pending
@@ -50,7 +52,7 @@ class Journal:
         self._writer = StudyWriter(
             folder, header(problem, optimizer, name), synchronous=synchronous
         )
-        self._waiting: list[Callable[[], object]] = []
+        self._waiting: deque[tuple[int, Callable[[], object]]] = deque()
         self._since = time.process_time()
         self._price = 0.0
         self.seconds = 0.0
@@ -91,7 +93,9 @@ class Journal:
         """Write the optimizer's state down, if enough work has gone into it since the last."""
         if self._price > _SHARE * (time.process_time() - self._since):
             return
-        self._checkpoint()
+        # Only a cache: the next row says so if the disk is full.
+        with suppress(StorageError):
+            self._checkpoint()
 
     def history(self) -> Batch:
         """All rows told, read from the disk."""
@@ -107,10 +111,20 @@ class Journal:
 
     def _write(self, step: Callable[[], object]) -> None:
         # What the disk refuses stays first in line, so that the log never has a gap.
-        self._waiting.append(step)
+        self._waiting.append((self._writer.last + len(self._waiting) + 1, step))
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what the disk refused before.
+
+        Raises:
+            StorageError: it refuses still.
+        """
         while self._waiting:
-            self._waiting[0]()
-            self._waiting.pop(0)
+            number, step = self._waiting[0]
+            if self._writer.last < number:  # a Ctrl-C may have come just after it was written
+                step()
+            self._waiting.popleft()
 
     def _checkpoint(self) -> None:
         start = time.process_time()

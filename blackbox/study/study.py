@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from blackbox.batch import Array, Batch, Row, same_column
-from blackbox.errors import EvaluationError, ProblemError, StorageError, TellError
+from blackbox.errors import (
+    BlackboxError,
+    EvaluationError,
+    ProblemError,
+    StorageError,
+    TellError,
+)
 from blackbox.executors import Failure, Outcome
 from blackbox.formulation import Problem
 from blackbox.optimizer import Optimizer
@@ -188,6 +194,8 @@ class Study(Record):
 
     def ask(self, n: int | None = None) -> Batch:
         """Propose candidates, as ``Optimizer.ask``, and write them down first."""
+        if self._journal is not None:
+            self._journal.flush()
         batch = self.optimizer.ask(n)
         if self._journal is not None and len(batch):
             self._journal.asked(n, batch)
@@ -206,7 +214,8 @@ class Study(Record):
 
         Raises:
             TellError: as ``Optimizer.tell``; also a row told before with other outcomes.
-            StorageError: the disk took nothing; the rows are written before the next step.
+            StorageError: the disk refuses the rows. They are told in memory all the same, and
+                written first as soon as it takes them.
         """
         told = self.optimizer.checked(self._news(batch))
         if len(told) == 0:
@@ -214,12 +223,19 @@ class Study(Record):
         if self.problem.has_cost:
             told = told.drop("ok").with_columns(cost=self._prices(told), ok=told["ok"])
         reasons = {int(i): str(text) for i, text in (reasons or {}).items()}
-        if self._journal is not None:
+        if self._journal is None:
+            self._learn(told, reasons)
+            return told
+        try:
             self._journal.told(told, reasons, self.seconds)
-        self.optimizer.learn(told)
-        self._count(told, reasons)
-        if self._journal is not None:
-            self._journal.checkpoint()
+        except TellError:
+            raise
+        except BaseException:
+            # An evaluation may have cost days: neither a full disk nor a Ctrl-C forgets it.
+            self._learn(told, reasons)
+            raise
+        self._learn(told, reasons)
+        self._journal.checkpoint()
         return told
 
     def run(
@@ -335,6 +351,8 @@ class Study(Record):
         on_error: OnError,
     ) -> Iterator[Batch]:
         # Rows left pending by an earlier run come first: they were asked for before all others.
+        if self._journal is not None:
+            self._journal.flush()
         queue = deque(self._tasks(self.optimizer.pending))
         flying: dict[int, Batch] = {}
         costs: dict[int, float] = {}
@@ -401,13 +419,13 @@ class Study(Record):
 
     def _finish(
         self, crew: Crew, flying: dict[int, Batch], costs: dict[int, float], on_error: OnError
-    ) -> tuple[list[Batch], EvaluationError | None]:
+    ) -> tuple[list[Batch], BlackboxError | None]:
         """Tell all outcomes that have come, and the error of the first that must stop the run.
 
         All are told before any is shown: whoever leaves the loop early loses none.
         """
         told: list[Batch] = []
-        fatal: EvaluationError | None = None
+        fatal: BlackboxError | None = None
         for outcome in crew.wait():
             task = flying.pop(outcome.key)
             del costs[outcome.key]
@@ -418,7 +436,10 @@ class Study(Record):
                 fatal = fatal or _evaluation_error(outcome.key, failure)
                 fatal.__cause__ = crew.cause if isinstance(crew, Inline) else None
             else:
-                told.append(self._tell_outcome(task, outcome))
+                try:
+                    told.append(self._tell_outcome(task, outcome))
+                except StorageError as error:
+                    fatal = error
         return told, fatal
 
     def _tell_outcome(self, task: Batch, outcome: Outcome) -> Batch:
@@ -454,6 +475,10 @@ class Study(Record):
                         f"{name}={given[0]}; a row is told once"
                     )
         return batch[~repeated]
+
+    def _learn(self, told: Batch, reasons: Mapping[int, str]) -> None:
+        self.optimizer.learn(told)
+        self._count(told, reasons)
 
     def _count(self, told: Batch, reasons: Mapping[int, str]) -> None:
         """Take new rows into the history and the totals."""
