@@ -14,6 +14,9 @@ import numpy.typing as npt
 from blackbox.errors import BatchError
 from blackbox.metrics.scores import Floats, attained, call_moocore, score_point, score_table
 
+# Rows compared with the front at once: Python then sees only those that may enter it.
+_CHUNK = 4096
+
 
 def is_nondominated(scores: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """Which rows no other row dominates; equal rows are all kept.
@@ -99,17 +102,26 @@ def hypervolume_trace(scores: npt.ArrayLike, reference: npt.ArrayLike) -> Floats
     """
     table, valid = score_table("scores", scores)
     z = score_point("reference", reference, table.shape[1])
-    counts = valid & (table > z).all(axis=1)
-    trace = np.zeros(len(table))
+    rows = np.flatnonzero(valid & (table > z).all(axis=1))
+    volumes = np.zeros(len(table))
     front = np.empty((0, table.shape[1]))
-    volume = 0.0
-    for i, row in enumerate(table):
-        if counts[i] and not (front >= row).all(axis=1).any():
-            front = np.vstack([front[~(front <= row).all(axis=1)], row])
-            # Rounding must not let the trace go down.
-            volume = max(volume, hypervolume(front, z))
-        trace[i] = volume
-    return trace
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows[start : start + _CHUNK]
+        for i in chunk[~_covered(table[chunk], front)]:
+            row = table[i]
+            if not (front >= row).all(axis=1).any():
+                front = np.vstack([front[~(front <= row).all(axis=1)], row])
+                volumes[i] = hypervolume(front, z)
+    # Between changes the volume stays; rounding must not let it go down.
+    return np.maximum.accumulate(volumes)
+
+
+def _covered(rows: Floats, front: Floats) -> npt.NDArray[np.bool_]:
+    """(n,) which rows some point of the front is at least as good as, one point at a time."""
+    covered = np.zeros(len(rows), dtype=bool)
+    for point in front:
+        covered |= (point >= rows).all(axis=1)
+    return covered
 
 
 def attainment(

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blackbox.errors import ProblemError
+from blackbox.errors import ProblemError, require
 from blackbox.formulation import Problem
 from blackbox.plot.data import Curve, Data, Point, XAxis, axis_label, curves, groups
 from blackbox.plot.style import FAINT, Floats, colour, label_ends, new_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+# From here on numbers are shortened: 200k, 1M.
+_MANY = 1e5
 
 
 def convergence(
@@ -68,6 +71,8 @@ def convergence(
         _limit(ax, [curve for _, curve in curved], band)
     if curved:
         ax.set_xlim(0, max(float(curve.x[-1]) for _, curve in curved) or 1.0)
+        if ax.get_xlim()[1] >= _MANY:
+            ax.xaxis.set_major_formatter(require("matplotlib.ticker", "plot").EngFormatter(sep=""))
     tidy(ax)
     if len(drawn) > 1:
         label_ends(ax, [(c.name, float(c.quantile(0.5)[-1]), colour(i)) for i, c in curved])

@@ -9,7 +9,7 @@ import numpy as np
 from blackbox.errors import require
 from blackbox.formulation import Problem
 from blackbox.plot.data import Column, Data, inputs, outcomes, ranked, single
-from blackbox.plot.style import FAINT, INK, QUIET, RAMP, SMALL, new_axes
+from blackbox.plot.style import FAINT, INK, QUIET, RAMP, SMALL, new_axes, opacity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,12 +59,12 @@ def parallel_coordinates(
     tones = np.asarray(colormaps[RAMP](ranks))
     if len(run.problem.objectives) > 1:
         tones[~drawn.best] = (*_rgb(FAINT), 0.5)
+    tones[~drawn.best, 3] *= opacity(n)
     order = np.argsort(drawn.best, kind="stable")
     lines = LineCollection(
         list(np.stack([across, heights], axis=2)[order]),
         colors=tones[order],
         linewidths=np.where(drawn.best, 1.4, 0.7)[order],
-        alpha=None if n < 200 else 0.6,
     )
     ax.add_collection(lines)
     for i, column in enumerate(columns):

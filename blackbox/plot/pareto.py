@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
 from blackbox.plot.data import Data, Front, axis_label, fronts, groups
-from blackbox.plot.style import FAINT, INK, QUIET, SMALL, colour, new_axes, tidy
+from blackbox.plot.style import FAINT, INK, QUIET, SMALL, colour, new_axes, opacity, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,9 @@ def _rows(ax: Any, front: Front, tone: str, *, alone: bool) -> None:
     if alone and len(front.points):
         ax.scatter(*front.points.T, s=9, color=FAINT, lw=0, label="dominated")
     if alone and len(front.infeasible):
-        ax.scatter(*front.infeasible.T, s=14, marker="x", color=QUIET, lw=0.7, label="infeasible")
+        alpha = opacity(len(front.infeasible))
+        style = {"s": 14, "marker": "x", "color": QUIET, "lw": 0.7, "alpha": alpha}
+        ax.scatter(*front.infeasible.T, label="infeasible", **style)
     label = "Pareto front" if alone else front.name
     ax.scatter(*front.front.T, s=18, color=tone, lw=0, zorder=3, label=label)
 
@@ -99,6 +101,9 @@ def _legend(ax: Axes, banded: bool, levels: tuple[float, float, float]) -> None:
     title = f"band: {levels[0]:.0%} to {levels[2]:.0%} of runs" if banded else None
     legend = ax.legend(frameon=False, fontsize=SMALL, labelcolor=INK, title=title)
     legend.get_title().set(size=SMALL - 1, color=QUIET)
+    for handle in legend.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1.0)
 
 
 def _names(ax: Any, names: list[str]) -> None:

@@ -84,7 +84,8 @@ def _triangle(ax: Axes, shares: Array, drawn: Rows, parts: tuple[str, ...], labe
     )  # fmt: skip
     if drawn.best.sum() == 1:
         at = float(x[drawn.best][0]) + 0.035, float(y[drawn.best][0])
-        ax.text(*at, "best", color=colour(1), size=SMALL, va="center", zorder=4)
+        box = {"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 0.8}
+        ax.text(*at, "best", color=colour(1), size=SMALL, va="center", zorder=4, bbox=box)
     for part, (cx, cy) in zip(parts, _CORNERS, strict=True):
         dy, va = (0.03, "bottom") if cy > 0 else (-0.03, "top")
         ax.text(cx, cy + dy, part, ha="center", va=va, size=SMALL + 1, color=INK)

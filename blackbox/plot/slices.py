@@ -10,7 +10,7 @@ import numpy.typing as npt
 from blackbox.errors import ProblemError, require
 from blackbox.formulation import Problem
 from blackbox.plot.data import Column, Data, Rows, axis_label, chosen, inputs, ranked, single
-from blackbox.plot.style import INK, SMALL, colour, tidy
+from blackbox.plot.style import INK, SMALL, colour, opacity, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +85,7 @@ def _panel(ax: Axes, column: Column, drawn: Rows) -> None:
     else:
         _scale(ax, column)
     y, best = drawn.values, drawn.best
-    alpha = 0.6 if len(x) < 500 else 0.25
+    alpha = opacity(len(x), 0.6)
     ax.scatter(x[~best], y[~best], s=12, color=colour(0), alpha=alpha, lw=0)
     ax.scatter(x[best], y[best], s=30, color=colour(1), lw=0, zorder=3)
     ax.set_xlabel(column.name)
@@ -101,7 +101,8 @@ def _scale(ax: Axes, column: Column) -> None:
         edge = (high / low) ** 0.04
         low, high = low / edge, high * edge
     else:
-        ax.locator_params(axis="x", nbins=4)
+        whole = bool((column.values == np.rint(column.values)).all())
+        ax.locator_params(axis="x", nbins=4, integer=whole)
         edge = 0.04 * (high - low)
         low, high = low - edge, high + edge
     if high > low:

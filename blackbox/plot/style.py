@@ -56,6 +56,11 @@ def colour(i: int) -> str:
     return PALETTE[i % len(PALETTE)]
 
 
+def opacity(n: int, most: float = 1.0) -> float:
+    """How opaque each of n marks is, so that crowds still show where they are dense."""
+    return float(np.clip(most * 300 / max(n, 1), 0.15, most))
+
+
 def label_ends(ax: Axes, ends: list[tuple[str, float, str]], gap: float = 0.065) -> None:
     """Name lines at their right ends, moved apart where they would overlap.
 

@@ -111,6 +111,18 @@ def test_trace_is_the_hypervolume_of_every_prefix(scores):
     assert (np.diff(trace) >= 0).all()
 
 
+@pytest.mark.parametrize("m", [2, 3])
+def test_trace_of_many_rows_ends_in_their_hypervolume_and_is_fast(m):
+    rng = np.random.default_rng(0)
+    scores = rng.random((50_000, m)) ** 2
+    scores[rng.random(50_000) < 0.1, 0] = np.nan
+    start = time.process_time()
+    trace = metrics.hypervolume_trace(scores, 0)
+    assert time.process_time() - start < 10
+    for n in (10, 4096, 4097, 50_000):
+        assert trace[n - 1] == pytest.approx(metrics.hypervolume(scores[:n], 0))
+
+
 def test_trace_skips_failed_rows():
     scores = [[1, 1], [np.nan, 5], [2, 2], [-1, 9]]
     np.testing.assert_array_equal(metrics.hypervolume_trace(scores, 0), [1, 1, 4, 4])
