@@ -88,7 +88,7 @@ def open_crew(
         yield Inline()
         return
     own = LocalExecutor(workers or 1) if executor is None else None
-    used = executor or own
+    used: Executor = own or executor  # type: ignore[assignment]
     count = workers or getattr(used, "_max_workers", None) or os.cpu_count() or 1
     dispatcher = Dispatcher(used, workers=count, timeout=timeout, retries=retries)
     finished = False

@@ -1,39 +1,29 @@
-"""The loop: ask, evaluate, tell, and write each step down before it counts."""
+"""A study: an optimizer on a problem, and the record of everything that was told."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
-from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from blackbox.batch import Array, Batch, Row, same_column
-from blackbox.errors import (
-    BlackboxError,
-    EvaluationError,
-    ProblemError,
-    StorageError,
-    TellError,
-)
-from blackbox.executors import Failure, Outcome
+from blackbox.errors import ProblemError, StorageError, TellError
 from blackbox.formulation import Problem
 from blackbox.optimizer import Optimizer
 from blackbox.study.budget import Budget
-from blackbox.study.crew import Crew, Inline, open_crew
+from blackbox.study.loop import Loop, OnError, Plan
 from blackbox.study.record import Record
 from blackbox.study.show import Progress, study_html
 from blackbox.study.table import Table
+from blackbox.study.tally import Tally, eligible
 
 if TYPE_CHECKING:
     from blackbox.study.journal import Journal
-
-OnError = Literal["raise", "record"]
 
 
 class Study(Record):
@@ -83,11 +73,8 @@ class Study(Record):
         self.path = None if path is None else Path(path)
         self._keep = keep_history
         self._table = Table()
-        self._told_ids = np.zeros(1024, dtype=bool)
-        self._told = self._evaluations = self._failed = 0
-        self._cost = self._seconds = 0.0
-        self._best: Row | None = None
-        self._best_score = -np.inf
+        self._tally = Tally(problem)
+        self._seconds = 0.0
         self._reasons: dict[int, str] = {}
         self._clock: float | None = None
         self._journal: Journal | None = None
@@ -114,22 +101,22 @@ class Study(Record):
     @property
     def told(self) -> int:
         """Rows told so far, failed ones and data from outside included."""
-        return self._told
+        return self._tally.told
 
     @property
     def evaluations(self) -> int:
         """Rows asked for and told so far, failed ones included; what a budget counts."""
-        return self._evaluations
+        return self._tally.evaluations
 
     @property
     def failed(self) -> int:
         """Rows told so far that failed."""
-        return self._failed
+        return self._tally.failed
 
     @property
     def cost(self) -> float:
         """Cost of all rows evaluated so far, in the problem's unit (1 a row by default)."""
-        return self._cost
+        return self._tally.cost
 
     @property
     def seconds(self) -> float:
@@ -175,7 +162,7 @@ class Study(Record):
                 f"best: {self.problem.name} has {len(self.problem.objectives)} objectives; "
                 "use study.front"
             )
-        return None if self._best is None else dict(self._best)
+        return None if self._tally.best is None else dict(self._tally.best)
 
     @property
     def front(self) -> Batch:
@@ -187,7 +174,7 @@ class Study(Record):
         from blackbox.metrics import is_nondominated
 
         candidates = self.history
-        candidates = candidates[self._eligible(candidates)]
+        candidates = candidates[eligible(self.problem, candidates)]
         if len(candidates) == 0:
             return candidates
         return candidates[is_nondominated(self.problem.scores(candidates))]
@@ -221,7 +208,7 @@ class Study(Record):
         if len(told) == 0:
             return told
         if self.problem.has_cost:
-            told = told.drop("ok").with_columns(cost=self._prices(told), ok=told["ok"])
+            told = told.drop("ok").with_columns(cost=self.prices(told), ok=told["ok"])
         reasons = {int(i): str(text) for i, text in (reasons or {}).items()}
         if self._journal is None:
             self._learn(told, reasons)
@@ -307,14 +294,8 @@ class Study(Record):
     ) -> Iterator[Batch]:
         """The loop of ``run`` as an iterator over the batches told: break, print, plot, stop."""
         budget = Budget(evaluations, max_cost, max_seconds)
-        _positive("batch", batch, Integral)
-        _positive("workers", workers, Integral)
-        _positive("timeout", timeout, Real)
-        if isinstance(retries, bool) or not isinstance(retries, Integral) or retries < 0:
-            raise ProblemError(f"retries={retries!r} must be an int of at least 0")
-        if on_error not in ("raise", "record"):
-            raise ProblemError(f"on_error={on_error!r} must be 'raise' or 'record'")
-        return self._steps(budget, batch, executor, workers, timeout, int(retries), on_error)
+        plan = Plan(budget, batch, executor, workers, timeout, retries, on_error)
+        return self._timed(plan)
 
     def close(self) -> None:
         """Close the study's file; a closed study can still be read, plotted and exported."""
@@ -338,130 +319,27 @@ class Study(Record):
     def _repr_html_(self) -> str:
         return study_html(self)
 
-    # --- the loop ---------------------------------------------------------------------------
-
-    def _steps(
-        self,
-        budget: Budget,
-        size: int | None,
-        executor: Executor | None,
-        workers: int | None,
-        timeout: float | None,
-        retries: int,
-        on_error: OnError,
-    ) -> Iterator[Batch]:
-        # Rows left pending by an earlier run come first: they were asked for before all others.
-        if self._journal is not None:
-            self._journal.flush()
-        queue = deque(self._tasks(self.optimizer.pending))
-        flying: dict[int, Batch] = {}
-        costs: dict[int, float] = {}
-        self._clock = time.monotonic()
-        try:
-            with open_crew(executor, workers, timeout, retries) as crew:
-                while True:
-                    while crew.free:
-                        task = self._next(queue, budget, size, flying, costs)
-                        if task is None:
-                            break
-                        key = int(task["id"][0])
-                        flying[key] = task
-                        costs[key] = float(self._prices(task).sum())
-                        crew.submit(key, self.problem, task)
-                    if not flying and crew.free:
-                        return
-                    told, fatal = self._finish(crew, flying, costs, on_error)
-                    yield from told
-                    if fatal is not None:
-                        raise fatal
-        finally:
-            self._seconds, self._clock = self.seconds, None
-
-    def _next(
-        self,
-        queue: deque[Batch],
-        budget: Budget,
-        size: int | None,
-        flying: Mapping[int, Batch],
-        costs: Mapping[int, float],
-    ) -> Batch | None:
-        """The next task the budget allows, asked for if none is queued; None if there is none."""
-        started = self._evaluations + sum(map(len, flying.values()))
-        left = budget.rows(started)
-        if left < 1 or not budget.timely(self.seconds):
-            return None
-        if not queue:
-            n = self.optimizer.batch_size if size is None else size
-            queue.extend(self._tasks(self.ask(int(min(n, left)))))
-        if not queue:
-            return None
-        task = queue[0][: int(min(len(queue[0]), left))]
-        prices = self._prices(task)
-        fits = budget.affordable(prices, self._cost + sum(costs.values()))
-        if fits == 0:
-            return None
-        queue.popleft()
-        return task[:fits]
-
-    def _tasks(self, batch: Batch) -> list[Batch]:
-        """What is evaluated at once: a row, or the whole batch if the problem takes batches."""
-        if len(batch) == 0:
-            return []
-        if hasattr(self.problem, "evaluate_batch"):
-            return [batch]
-        return [batch[i : i + 1] for i in range(len(batch))]
-
-    def _prices(self, batch: Batch) -> Array:
-        """(n,) cost of evaluating each row."""
+    def prices(self, batch: Batch) -> Array:
+        """(n,) cost of evaluating each row, known beforehand; 1 each without a ``cost``."""
         if not self.problem.has_cost:
             return np.ones(len(batch))
         return self.problem.costs(batch.select(self.problem.inputs))
 
-    def _finish(
-        self, crew: Crew, flying: dict[int, Batch], costs: dict[int, float], on_error: OnError
-    ) -> tuple[list[Batch], BlackboxError | None]:
-        """Tell all outcomes that have come, and the error of the first that must stop the run.
-
-        All are told before any is shown: whoever leaves the loop early loses none.
-        """
-        told: list[Batch] = []
-        fatal: BlackboxError | None = None
-        for outcome in crew.wait():
-            task = flying.pop(outcome.key)
-            del costs[outcome.key]
-            failure = outcome.failure
-            if failure is not None and failure.kind == "cancelled":
-                continue  # it never ran: the row stays pending
-            if failure is not None and failure.kind == "error" and on_error == "raise":
-                fatal = fatal or _evaluation_error(outcome.key, failure)
-                fatal.__cause__ = crew.cause if isinstance(crew, Inline) else None
-            else:
-                try:
-                    told.append(self._tell_outcome(task, outcome))
-                except StorageError as error:
-                    fatal = error
-        return told, fatal
-
-    def _tell_outcome(self, task: Batch, outcome: Outcome) -> Batch:
-        ids = task["id"]
-        if outcome.failure is None:
-            return self.tell(Batch({"id": ids, **outcome.value}))
-        failed = {name: np.full(len(ids), np.nan) for name in self.problem.outcomes}
-        reason = outcome.failure.traceback or outcome.failure.message
-        return self.tell(
-            Batch({"id": ids, **failed, "ok": np.zeros(len(ids), dtype=bool)}),
-            {int(i): f"{outcome.failure.kind}: {reason}" for i in ids},
-        )
-
-    # --- bookkeeping ------------------------------------------------------------------------
+    def _timed(self, plan: Plan) -> Iterator[Batch]:
+        if self._journal is not None:
+            self._journal.flush()
+        self._clock = time.monotonic()
+        try:
+            yield from Loop(self, plan)
+        finally:
+            self._seconds, self._clock = self.seconds, None
 
     def _news(self, batch: Batch) -> Batch:
         """The rows not told before; a repeat must say the same."""
         if not isinstance(batch, Batch) or "id" not in batch or batch["id"].dtype != np.int64:
             return batch
         ids = batch["id"]
-        repeated = (ids >= 0) & (ids < len(self._told_ids))
-        repeated[repeated] = self._told_ids[ids[repeated]]
+        repeated = self._tally.is_told(ids)
         if not repeated.any():
             return batch
         history = self.history
@@ -482,41 +360,10 @@ class Study(Record):
 
     def _count(self, told: Batch, reasons: Mapping[int, str]) -> None:
         """Take new rows into the history and the totals."""
-        ids = told["id"]
-        asked = ids[ids >= 0]
-        if asked.size:
-            self._mark(asked)
+        self._tally.count(told)
         if self._keep:
             self._table.append(told)
             self._reasons.update(reasons)
-        self._told += len(told)
-        self._evaluations += len(asked)
-        self._failed += int(np.count_nonzero(~told["ok"]))
-        self._cost += float(told["cost"].sum()) if "cost" in told else float(len(asked))
-        if len(self.problem.objectives) == 1:
-            self._improve(told)
-
-    def _mark(self, ids: Array) -> None:
-        largest = int(ids.max())
-        if largest >= len(self._told_ids):
-            larger = np.zeros(max(2 * len(self._told_ids), largest + 1), dtype=bool)
-            larger[: len(self._told_ids)] = self._told_ids
-            self._told_ids = larger
-        self._told_ids[ids] = True
-
-    def _improve(self, told: Batch) -> None:
-        scores = np.where(self._eligible(told), self.problem.scores(told)[:, 0], -np.inf)
-        i = int(np.argmax(scores))
-        if scores[i] > self._best_score:
-            self._best_score = float(scores[i])
-            row = next(self.problem.space.rows(told[i : i + 1].drop("ok")))
-            self._best = row
-
-    def _eligible(self, batch: Batch) -> Array:
-        """(n,) rows that count: not failed, feasible, at the target fidelity."""
-        good = self.problem.feasible(batch)
-        fidelity = self.problem.fidelity
-        return good if fidelity is None else good & (batch[fidelity.name] == fidelity.target)
 
     def _empty(self) -> Batch:
         problem = self.problem
@@ -528,18 +375,3 @@ class Study(Record):
         if problem.has_cost:
             empty["cost"] = np.zeros(0)
         return Batch(empty | {"ok": np.zeros(0, dtype=bool)})
-
-
-def _positive(name: str, value: Any, kind: type) -> None:
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, kind) or not value > 0  # type: ignore[operator]
-    ):
-        what = "a positive int" if kind is Integral else "a positive number"
-        raise ProblemError(f"{name}={value!r} must be {what} or None")
-
-
-def _evaluation_error(key: int, failure: Failure) -> EvaluationError:
-    return EvaluationError(
-        f"evaluation of row {key} failed: {failure.message}\n{failure.traceback}\n"
-        'The row stays pending. Fix the problem and run again, or run with on_error="record".'
-    )

@@ -1,0 +1,73 @@
+"""The running totals of a study: what a budget counts, and the best row so far."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from blackbox.batch import Array, Batch, Row
+from blackbox.formulation import Problem
+
+
+class Tally:
+    """Totals over the rows told, kept up row by row so that no history is needed for them.
+
+    Attributes:
+        told: rows told, failed ones and data from outside included.
+        evaluations: rows told that were asked for.
+        failed: rows told that failed.
+        cost: cost of the evaluations, 1 each where the problem defines none.
+        best: the best row at the target fidelity; None before there is one, or where the problem
+            has not exactly one objective.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._ids = np.zeros(1024, dtype=bool)
+        self._best_score = -np.inf
+        self.told = self.evaluations = self.failed = 0
+        self.cost = 0.0
+        self.best: Row | None = None
+
+    def count(self, told: Batch) -> None:
+        """Take in rows that are new."""
+        asked = told["id"] >= 0
+        n = int(np.count_nonzero(asked))
+        if n:
+            self._mark(told["id"][asked])
+        self.told += len(told)
+        self.evaluations += n
+        self.failed += int(np.count_nonzero(~told["ok"]))
+        self.cost += float(told["cost"][asked].sum()) if "cost" in told else float(n)
+        if len(self._problem.objectives) == 1 and len(told):
+            self._improve(told)
+
+    def is_told(self, ids: Array) -> npt.NDArray[np.bool_]:
+        """(n,) whether each id was told; False for -1."""
+        known = (ids >= 0) & (ids < len(self._ids))
+        known[known] = self._ids[ids[known]]
+        return known
+
+    def _mark(self, ids: Array) -> None:
+        largest = int(ids.max())
+        if largest >= len(self._ids):
+            larger = np.zeros(max(2 * len(self._ids), largest + 1), dtype=bool)
+            larger[: len(self._ids)] = self._ids
+            self._ids = larger
+        self._ids[ids] = True
+
+    def _improve(self, told: Batch) -> None:
+        good = eligible(self._problem, told)
+        scores = np.where(good, self._problem.scores(told)[:, 0], -np.inf)
+        i = int(np.argmax(scores))
+        if scores[i] > self._best_score:
+            self._best_score = float(scores[i])
+            self.best = next(self._problem.space.rows(told[i : i + 1].drop("ok")))
+
+
+def eligible(problem: Problem, batch: Batch) -> npt.NDArray[np.bool_]:
+    """(n,) rows that may be best: not failed, feasible, at the target fidelity."""
+    good = problem.feasible(batch)
+    if problem.fidelity is not None:
+        good &= batch[problem.fidelity.name] == problem.fidelity.target
+    return good
