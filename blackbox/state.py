@@ -22,6 +22,7 @@ State: TypeAlias = dict[str, Any]
 
 _MAGIC = b"BBX1"
 _HEAD = struct.Struct("<4sII")
+_LENGTH = struct.Struct("<I")
 _KINDS = "biufU"
 
 
@@ -39,7 +40,8 @@ def pack(tree: Mapping[str, Any]) -> bytes:
         separators=(",", ":"),
     ).encode()
     body = b"".join([header, *buffers])
-    return _HEAD.pack(_MAGIC, zlib.crc32(body), len(header)) + body
+    length = _LENGTH.pack(len(header))
+    return b"".join([_MAGIC, _LENGTH.pack(zlib.crc32(body, zlib.crc32(length))), length, body])
 
 
 def unpack(data: bytes) -> State:
@@ -52,7 +54,8 @@ def unpack(data: bytes) -> State:
         raise StateError("these bytes are not a blackbox state: the first four are not b'BBX1'")
     _, crc, length = _HEAD.unpack_from(data)
     body = memoryview(data)[_HEAD.size :]
-    if zlib.crc32(body) != crc:
+    # Over the header's length too: damage there would cut the tree at another place.
+    if zlib.crc32(body, zlib.crc32(_LENGTH.pack(length))) != crc:
         raise StateError("the state is truncated or damaged: its checksum does not match")
     header = json.loads(bytes(body[:length]))
     arrays: list[np.ndarray[Any, Any]] = []
