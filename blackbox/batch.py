@@ -45,6 +45,11 @@ def as_column(name: str, values: npt.ArrayLike, n: int | None = None) -> Array:
     except ValueError as error:
         raise BatchError(f"column {name!r} is ragged: give every row the same length") from error
     kind = array.dtype.kind
+    if kind == "U" and not isinstance(values, np.ndarray):
+        # Beside a text NumPy writes every number as text: 1 must not become "1".
+        plain = np.asarray(values, dtype=object)
+        if not all(isinstance(value, str) for value in plain.flat):
+            array, kind = plain, "O"
     if kind == "O":
         array = _as_objects(name, array)
     elif kind in _KINDS:
@@ -65,7 +70,7 @@ def as_column(name: str, values: npt.ArrayLike, n: int | None = None) -> Array:
         raise BatchError(f"column {name!r} has {len(array)} rows where the batch has {n}")
     if array.flags.writeable:
         # A copy: whoever gave the values may go on writing into them.
-        array = array.copy() if np.may_share_memory(array, values) else array  # type: ignore[arg-type]
+        array = array.copy() if np.may_share_memory(array, values) else array
         array.flags.writeable = False
     return array
 
@@ -79,6 +84,8 @@ def _as_objects(name: str, array: Array) -> Array:
                 f"column {name!r} holds {item!r} of type {type(item).__name__}; "
                 "give None, bool, int, float or str values"
             )
+        if isinstance(item, int) and not -(2**63) <= item < 2**63:
+            raise BatchError(f"column {name!r} holds {item}, which does not fit int64")
         plain[index] = item
     return plain
 
@@ -217,6 +224,10 @@ class Batch:
         if index.dtype == bool and index.shape != (self._n,):
             raise BatchError(f"mask of shape {index.shape} for a batch of {self._n} rows")
         if index.dtype != bool:
+            if index.ndim != 1 or (index.size and index.dtype.kind not in "iu"):
+                raise BatchError(
+                    f"rows {index.tolist()!r} of a batch; give a boolean mask or int positions"
+                )
             index = index.astype(np.intp)
         n = int(np.count_nonzero(index)) if index.dtype == bool else len(index)
         return Batch.of({name: column[index] for name, column in self._columns.items()}, n)
