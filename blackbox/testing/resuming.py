@@ -33,7 +33,7 @@ def _told(subject: Subject, optimizer: Optimizer) -> None:
 def _pending(subject: Subject, optimizer: Optimizer) -> None:
     """Rows are out, some of them told."""
     subject.drive(optimizer)
-    batch = optimizer.ask(5)
+    batch = optimizer.ask(4)
     optimizer.tell(short(optimizer, batch)[len(batch) // 2 :])
     optimizer.ask(2)
 
@@ -69,7 +69,7 @@ def _on(optimizer: Optimizer) -> list[Batch]:
     out = optimizer.pending
     if len(out):
         optimizer.tell(short(optimizer, out)[::2])
-    return [optimizer.ask(2), *rounds(optimizer, 1, least=2)]
+    return [optimizer.ask(2), *rounds(optimizer, 1, least=1), optimizer.ask(1)]
 
 
 def load_replaces(subject: Subject, problem: Problem) -> None:

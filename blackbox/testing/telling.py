@@ -29,12 +29,12 @@ def any_order(subject: Subject, problem: Problem) -> None:
     optimizer = subject.build(problem)
     late = optimizer.ask(5)
     subject.drive(optimizer)
-    asked = Batch.concat([late, optimizer.ask(4), optimizer.ask(1)])
+    asked = Batch.concat([late, optimizer.ask(2), optimizer.ask(1)])
     told = short(optimizer, asked)[::-1]
     for part in (told[:1], told[1::3], told[2::3], told[3::3]):
         optimizer.tell(part)
-        valid(optimizer, optimizer.ask(2), "after a late, partial tell")
-    require_that(len(optimizer.pending) <= 8, "rows told are still pending")
+        valid(optimizer, optimizer.ask(1), "after a late, partial tell")
+    require_that(len(optimizer.pending) <= 4, "rows told are still pending")
     rounds(optimizer, 1)
 
 
@@ -57,11 +57,11 @@ def unasked(subject: Subject, problem: Problem) -> None:
     valid(optimizer, optimizer.ask(2), "after data from outside, told first")
     rounds(optimizer, subject.budget)
     optimizer.tell(outside(optimizer, 2, seed=8).with_columns(id=-1))
-    valid(optimizer, optimizer.ask(2), "after data from outside, told with id -1")
+    valid(optimizer, optimizer.ask(1), "after data from outside, told with id -1")
     batch = full(optimizer, optimizer.ask(3))
     extra = outside(optimizer, 2, seed=9).with_columns(id=-1).select(batch.names)
     optimizer.tell(Batch.concat([batch[1:], extra, batch[:1]]))
-    valid(optimizer, optimizer.ask(2), "after asked rows and data from outside in one batch")
+    valid(optimizer, optimizer.ask(1), "after asked rows and data from outside in one batch")
 
 
 def failed_rows(subject: Subject, problem: Problem) -> None:
@@ -85,12 +85,12 @@ def failed_rows(subject: Subject, problem: Problem) -> None:
 
 
 def _tell_spoiled(optimizer: Optimizer, spoil: Callable[[Array], Array], where: str) -> None:
-    for batch in (optimizer.ask(), optimizer.ask(4)):
+    for batch in (optimizer.ask(), optimizer.ask(2)):
         if len(batch):
             told = full(optimizer, batch)
             spoiled = {name: spoil(told[name]) for name in optimizer.problem.outcomes}
             optimizer.tell(told.with_columns(**spoiled))
-        valid(optimizer, optimizer.ask(2), f"after outcomes with {where}")
+        valid(optimizer, optimizer.ask(1), f"after outcomes with {where}")
 
 
 def extreme_outcomes(subject: Subject, problem: Problem) -> None:

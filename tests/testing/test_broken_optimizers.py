@@ -372,7 +372,7 @@ BROKEN = {
     IgnoresItsSeed: {"seeds_differ"},
     IsNeverTheSame: _COMPARING,
     ForgetsSenses: {"mirror"},
-    SharesItsMemory: {"alone", "resume"},
+    SharesItsMemory: {"alone", "load_replaces", "resume"},
     DrawsWhenLookedAt: {"observed", "resume", "load_replaces", "foreign_state", "refusals"},
     ForgetsItsGenerator: {"resume", "load_replaces"},
     ForgetsItsData: {"resume", "load_replaces"},
