@@ -58,9 +58,9 @@ class LogNoisyEI:
         values = np.concatenate(parts) if parts else np.empty(0)
         return np.where(np.isnan(values), -np.inf, values)
 
-    def value_and_gradient(self, point: Array) -> tuple[float, Array]:
-        """Value and (d,) gradient at (d,) features; categories have gradient 0."""
-        x = self._gp.tensor(point[None]).requires_grad_()
-        value = self._function(x[None]).sum()
-        (gradient,) = torch.autograd.grad(value, x)
-        return float(value), gradient[0].cpu().numpy()
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        """(n,) values and (n, d) gradients at (n, d) features; categories have gradient 0."""
+        x = self._gp.tensor(points).requires_grad_()
+        values = self._function(x[:, None])
+        (gradients,) = torch.autograd.grad(values.sum(), x)
+        return values.detach().cpu().numpy(), gradients.cpu().numpy()

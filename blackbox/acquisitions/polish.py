@@ -13,6 +13,7 @@ from blackbox.space import Real, Simplex
 from blackbox.surrogates.features import Features
 
 _STEPS = 50
+_BARRIER = 1e10  # loss where the acquisition cannot be computed
 #: Shares of the way back from a polished point that breaks a constraint by rounding.
 _BACK = (0.0, 1e-9, 1e-7, 1e-5, 1e-3, 1e-1, 0.5)
 
@@ -23,91 +24,99 @@ class Acquisition(Protocol):
     def values(self, points: Array) -> Array:
         """(n,) values at (n, d) features, never NaN."""
 
-    def value_and_gradient(self, point: Array) -> tuple[float, Array]:
-        """Value and (d,) gradient at (d,) features."""
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        """(n,) values and (n, d) gradients at (n, d) features."""
 
 
-def polish(features: Features, acquisition: Acquisition, start: Array) -> Array:
-    """(d,) features of a feasible row worth at least about as much as the (d,) start.
+def polish(features: Features, acquisition: Acquisition, starts: Array) -> Array:
+    """(k, d) features of feasible rows, each worth at least about as much as its (k, d) start.
 
     L-BFGS-B in a plain box; SLSQP where shares must sum to one or linear constraints hold, which
-    walks along their faces.
+    walks along their faces. All rows are moved at once, as one long vector whose loss is the sum:
+    evaluating several rows costs hardly more than evaluating one.
     """
     free = features.continuous
+    shape = (len(starts), len(free))
     minimize = require("scipy.optimize", "bayes").minimize
 
     def loss(z: Array) -> tuple[float, Array]:
-        point = start.copy()
-        point[free] = z
-        value, gradient = acquisition.value_and_gradient(point)
-        if not (np.isfinite(value) and np.all(np.isfinite(gradient))):
-            return 1e10, np.zeros(len(free))
-        return -value, -gradient[free]
+        points = starts.copy()
+        points[:, free] = z.reshape(shape)
+        values, gradients = acquisition.values_and_gradients(points)
+        if not (np.all(np.isfinite(values)) and np.all(np.isfinite(gradients))):
+            return _BARRIER, np.zeros(z.size)
+        return -float(values.sum()), -gradients[:, free].ravel()
 
-    constraints = _sums(features) + _inequalities(features, start)
-    method: dict[str, Any] = {"method": "L-BFGS-B"}
+    constraints = _sums(features, shape) + _inequalities(features, starts)
+    method: dict[str, Any] = {"method": "L-BFGS-B", "options": {"maxiter": _STEPS, "ftol": 1e-6}}
     if constraints:
-        method = {"method": "SLSQP", "constraints": constraints}
+        options = {"maxiter": _STEPS, "ftol": 1e-5}
+        method = {"method": "SLSQP", "constraints": constraints, "options": options}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of steps that leave the bounds and are clipped
         found = minimize(
             loss,
-            start[free],
+            starts[:, free].ravel(),
             jac=True,
-            bounds=[(0.0, 1.0)] * len(free),
-            options={"maxiter": _STEPS},
+            bounds=[(0.0, 1.0)] * (shape[0] * shape[1]),
             **method,
         ).x
     if not np.all(np.isfinite(found)):
-        return start
-    return _feasible(features, start, np.clip(found, 0.0, 1.0))
+        return starts
+    ends = np.clip(found, 0.0, 1.0).reshape(shape)
+    return np.array([_feasible(features, *pair) for pair in zip(starts, ends, strict=True)])
 
 
-def _feasible(features: Features, start: Array, found: Array) -> Array:
-    """The found point, or the first on the way back to the start that is feasible."""
+def _feasible(features: Features, start: Array, end: Array) -> Array:
+    """The end, or the first row on the way back to the start that is feasible."""
     for back in _BACK:
         point = start.copy()
-        point[features.continuous] = (1 - back) * found + back * start[features.continuous]
+        point[features.continuous] = (1 - back) * end + back * start[features.continuous]
         row = features.encode(features.decode(point[None]))
         if features.feasible(row)[0]:
             return np.asarray(row[0])
     return start
 
 
-def _sums(features: Features) -> list[dict[str, Any]]:
-    """One equality for each simplex: its shares sum to one."""
-    made = []
-    for block in features.simplexes:
-        row = np.isin(features.continuous, np.arange(block.start, block.stop)).astype(float)
-        made.append(
-            {
-                "type": "eq",
-                "fun": lambda z, row=row: row @ z - 1.0,
-                "jac": lambda z, row=row: row,
-            }
-        )
-    return made
+def _sums(features: Features, shape: tuple[int, int]) -> list[dict[str, Any]]:
+    """One equality for each simplex of each row: its shares sum to one."""
+    if not features.simplexes:
+        return []
+    blocks = [np.arange(block.start, block.stop) for block in features.simplexes]
+    one = np.array([np.isin(features.continuous, block) for block in blocks], dtype=np.float64)
+    rows = np.kron(np.eye(shape[0]), one)
+    return [{"type": "eq", "fun": lambda z: rows @ z - 1.0, "jac": lambda z: rows}]
 
 
-def _inequalities(features: Features, start: Array) -> list[dict[str, Any]]:
+def _inequalities(features: Features, starts: Array) -> list[dict[str, Any]]:
     """The space's linear constraints, written in features: ``g(z) >= 0`` with its Jacobian."""
     polytope = features.space.polytope
     if polytope is None:
         return []
     a, lower, upper = polytope.matrix
-    inputs = _Inputs(features, start)
+    inputs = [_Inputs(features, start) for start in starts]
     # In units of the largest change that one input can make.
-    unit = np.maximum(np.abs(a).max(axis=1) * inputs.reach, 1e-300)
+    unit = np.maximum(np.abs(a).max(axis=1) * inputs[0].reach, 1e-300)
     rows = np.concatenate([a / unit[:, None], -a / unit[:, None]])
     bounds = np.concatenate([lower / unit, -upper / unit])
     rows, bounds = rows[np.isfinite(bounds)], bounds[np.isfinite(bounds)]
-    return [
-        {
-            "type": "ineq",
-            "fun": lambda z: rows @ inputs.values(z) - bounds,
-            "jac": lambda z: rows @ inputs.slopes(z),
-        }
-    ]
+
+    def margin(z: Array) -> Array:
+        parts = z.reshape(len(inputs), -1)
+        margins = [rows @ f.values(part) - bounds for f, part in zip(inputs, parts, strict=True)]
+        return np.concatenate(margins)
+
+    def slope(z: Array) -> Array:
+        parts = z.reshape(len(inputs), -1)
+        slopes = [rows @ f.slopes(part) for f, part in zip(inputs, parts, strict=True)]
+        full = np.zeros((len(rows) * len(inputs), z.size))
+        for i, part in enumerate(slopes):
+            full[
+                i * len(rows) : (i + 1) * len(rows), i * part.shape[1] : (i + 1) * part.shape[1]
+            ] = part
+        return full
+
+    return [{"type": "ineq", "fun": margin, "jac": slope}]
 
 
 class _Inputs:

@@ -70,8 +70,7 @@ class Search:
         order = np.argsort(-values, kind="stable")
         if self._all is not None and len(pool) < _SCORED:
             return np.asarray(pool[order[0]])  # of all rows that are left
-        starts = pool[order[:_POLISHED]]
-        polished = np.array([self._climb(acquisition, start) for start in starts])
+        polished = self._climb(acquisition, pool[order[:_POLISHED]])
         pool = np.concatenate([polished, pool])
         values = np.concatenate([acquisition.values(polished), values])
         for row in pool[np.argsort(-values, kind="stable")]:
@@ -130,23 +129,24 @@ class Search:
             rows[:, level.column] = np.where(swap, drawn[:n, level.column], near[:, level.column])
         return rows
 
-    def _climb(self, acquisition: Acquisition, start: Array) -> Array:
-        """Continuous ascent and single discrete steps in turn, until neither improves."""
-        point = start
+    def _climb(self, acquisition: Acquisition, starts: Array) -> Array:
+        """(k, d) rows after continuous ascent and single discrete steps in turn."""
+        points = starts
         for _ in range(_ROUNDS):
             if self.features.continuous.size:
-                point = polish(self.features, acquisition, point)
+                points = polish(self.features, acquisition, points)
             if not self.features.levels:
                 break
-            steps = self._steps(point)
-            if not len(steps):
+            stepped = np.array([self._step(acquisition, point) for point in points])
+            if np.array_equal(stepped, points):
                 break
-            values = acquisition.values(np.concatenate([point[None], steps]))
-            winner = int(np.argmax(values))
-            if winner == 0:
-                break
-            point = steps[winner - 1]
-        return point
+            points = stepped
+        return points
+
+    def _step(self, acquisition: Acquisition, point: Array) -> Array:
+        """(d,) the best of a row and the rows one discrete step away."""
+        rows = np.concatenate([point[None], self._steps(point)])
+        return np.asarray(rows[int(np.argmax(acquisition.values(rows)))])
 
     def _steps(self, point: Array) -> Array:
         """(m, d) feasible rows that differ from the point in one discrete coordinate."""

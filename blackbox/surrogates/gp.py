@@ -45,7 +45,7 @@ NUMERICAL_ERRORS = (
 _NOISE_FLOOR = 1e-6  # variance of z; keeps replicates from making the matrix singular
 _RBF = True
 _STARTS = (1.0, 4.0)  # length scales of the fit's starts, in multiples of the prior's mode
-_FIT_STEPS = 200
+_FIT = {"maxiter": 200, "ftol": 1e-6}  # of L-BFGS-B
 
 
 def standardise(y: Array) -> tuple[Array, float, float]:
@@ -130,7 +130,7 @@ class GaussianProcess:
             self.model.load_state_dict(first)
             _stretch(self.model.covar_module, start)
             try:
-                loss = fit_gpytorch_mll_scipy(mll, options={"maxiter": _FIT_STEPS}).fval
+                loss = fit_gpytorch_mll_scipy(mll, options=_FIT).fval
             except NUMERICAL_ERRORS as error:
                 failure = error
                 continue
