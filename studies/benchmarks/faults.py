@@ -90,7 +90,8 @@ class Promised:
 
 def write_and_die(folder: Path, seed: int, steps: int) -> None:
     """A store as a process leaves it that was killed after so many asks and tells."""
-    command = [sys.executable, "-m", "studies.benchmarks.faults", folder, str(seed), str(steps)]
+    numbers = [str(seed), str(steps)]
+    command = [sys.executable, "-m", "studies.benchmarks.faults", str(folder), *numbers]
     subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
 
 
