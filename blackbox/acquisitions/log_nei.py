@@ -14,9 +14,11 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import torch
     from botorch.acquisition.logei import qLogNoisyExpectedImprovement
+    from botorch.acquisition.utils import prune_inferior_points
     from botorch.sampling.normal import SobolQMCNormalSampler
 
 _SAMPLES = 128
+_PRUNING = 1024
 _CHUNK = 1024
 
 
@@ -41,11 +43,19 @@ class LogNoisyEI:
 
     def __init__(self, gp: GaussianProcess, observed: Array, pending: Array, seed: int) -> None:
         self._gp = gp
-        self._function = qLogNoisyExpectedImprovement(
+        # Rows that are the best in no sample change nothing; BoTorch would draw these samples from
+        # a global generator.
+        best = prune_inferior_points(
             gp.model,
             gp.tensor(observed),
+            sampler=SobolQMCNormalSampler(torch.Size([_PRUNING]), seed=seed),
+        )
+        self._function = qLogNoisyExpectedImprovement(
+            gp.model,
+            best,
             SobolQMCNormalSampler(torch.Size([_SAMPLES]), seed=seed),
             X_pending=gp.tensor(pending) if len(pending) else None,
+            prune_baseline=False,
         )
 
     def values(self, points: Array) -> Array:

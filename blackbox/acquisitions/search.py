@@ -20,6 +20,7 @@ _DRAWS = 512
 _NEIGHBOURS = 256
 _POLISHED = 4
 _ROUNDS = 4
+_STEPS = 16
 _SAME = 1e-9  # features nearer than this in every coordinate are the same row
 _TRIES = 16
 
@@ -137,16 +138,21 @@ class Search:
                 points = polish(self.features, acquisition, points)
             if not self.features.levels:
                 break
-            stepped = np.array([self._step(acquisition, point) for point in points])
+            stepped = np.array([self._walk(acquisition, point) for point in points])
             if np.array_equal(stepped, points):
                 break
             points = stepped
         return points
 
-    def _step(self, acquisition: Acquisition, point: Array) -> Array:
-        """(d,) the best of a row and the rows one discrete step away."""
-        rows = np.concatenate([point[None], self._steps(point)])
-        return np.asarray(rows[int(np.argmax(acquisition.values(rows)))])
+    def _walk(self, acquisition: Acquisition, point: Array) -> Array:
+        """(d,) where single discrete steps lead, each the best of all, while they improve."""
+        for _ in range(_STEPS):
+            rows = np.concatenate([point[None], self._steps(point)])
+            winner = int(np.argmax(acquisition.values(rows)))
+            if winner == 0:
+                break
+            point = rows[winner]
+        return point
 
     def _steps(self, point: Array) -> Array:
         """(m, d) feasible rows that differ from the point in one discrete coordinate."""
