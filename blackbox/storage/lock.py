@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from pathlib import Path
 
 from blackbox.errors import StorageError, StudyLockedError
@@ -21,6 +22,8 @@ _BYTE = 1 << 30
 
 # (device, inode) of every lock file this process holds, and the process that took it.
 _held: dict[tuple[int, int], int] = {}
+# Threads of one process do not conflict at the file either.
+_guard = threading.Lock()
 
 
 class StudyLock:
@@ -34,6 +37,10 @@ class StudyLock:
     def __init__(self, folder: Path) -> None:
         self._path = folder / _NAME
         self._pid = os.getpid()
+        with _guard:
+            self._take(folder)
+
+    def _take(self, folder: Path) -> None:
         self._refuse_self()
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)

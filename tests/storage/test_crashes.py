@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from blackbox.storage import StudyReader
 from studies.benchmarks.faults import (
     Found,
     Promised,
@@ -16,6 +17,8 @@ from studies.benchmarks.faults import (
     inspect,
     kill_once,
     outcome_of_damage,
+    outcomes,
+    parameters,
     write_and_die,
 )
 
@@ -41,6 +44,22 @@ def test_killed_again_and_again_nothing_promised_is_lost(tmp_path: Path) -> None
         assert found.events > events
         events = found.events
     assert len(promised.told) > KILLS
+
+
+@pytest.mark.parametrize("shared_memory", [True, False])
+def test_a_killed_study_can_be_read_without_a_writer(
+    killed: Path, tmp_path: Path, shared_memory: bool
+) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(killed, folder)
+    if not shared_memory:
+        (folder / "study.db-shm").unlink()
+    with StudyReader(folder) as reader:
+        events = list(reader.events())
+        told = reader.history()
+    assert len(events) >= 80
+    assert told.select(["id", "f", "ok"]) == outcomes(told["id"])
+    assert told.select(["id", "x", "word"]) == parameters(told["id"])
 
 
 def test_inspection_notices_a_lost_and_a_wrong_row(killed: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from blackbox.batch import Batch
 from blackbox.errors import StorageError, StudyLockedError
 from blackbox.storage import StudyReader, StudyWriter
+from blackbox.storage.lock import StudyLock
 
 ROW = Batch({"id": [0], "x": [1.0]})
 HOLD = """
@@ -94,6 +96,26 @@ def test_the_same_process_is_refused_too(tmp_path: Path) -> None:
         first.ask(1, ROW)
 
 
+def test_of_many_threads_one_gets_the_lock(tmp_path: Path) -> None:
+    barrier, got = threading.Barrier(8), []
+
+    def take() -> None:
+        barrier.wait()
+        try:
+            got.append(StudyLock(tmp_path))
+        except StudyLockedError:
+            got.append(None)
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    held = [lock for lock in got if lock is not None]
+    assert (len(got), len(held)) == (8, 1)
+    held[0].release()
+
+
 def test_reading_in_the_same_process_does_not_drop_the_lock(tmp_path: Path) -> None:
     with StudyWriter(tmp_path, {}) as writer:
         writer.ask(1, ROW)
@@ -141,6 +163,7 @@ def test_a_failed_opening_releases_the_lock(tmp_path: Path) -> None:
 
 READ = """
 import sys
+import threading
 from blackbox.storage import StudyReader
 with StudyReader(sys.argv[1]) as reader:
     seen = after = 0
