@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from blackbox.batch import Batch
 from blackbox.errors import require
 from blackbox.formulation import Floats, Problem
@@ -53,10 +55,11 @@ class _Sampler(Peer):
 
     def _propose(self, ids: range) -> Batch:
         params = []
-        for i in ids:
-            trial = self._study.ask(self._axes.distributions)
-            self._trials[i] = trial
-            params.append(trial.params)
+        with np.errstate(all="ignore"):  # outcomes of 1e300 overflow when they are standardized
+            for i in ids:
+                trial = self._study.ask(self._axes.distributions)
+                self._trials[i] = trial
+                params.append(trial.params)
         return self._axes.rows(params)
 
     def _learn(self, told: Told) -> None:
@@ -81,15 +84,17 @@ class _Sampler(Peer):
         """Add a row that was not asked for."""
         if self._adopts:
             self._study.enqueue_trial(params)
-            self._complete(self._study.ask(self._axes.distributions), scores, slack)
+            trial = self._study.ask(self._axes.distributions)
+            _ = trial.relative_params  # only this gives an enqueued trial its generation
+            self._complete(trial, scores, slack)
             return
-        trial = require("optuna", "optuna").trial.create_trial(
+        added = require("optuna", "optuna").trial.create_trial(
             params=params,
             distributions=self._axes.distributions,
             values=(-scores).tolist(),
             constraints=self._constraints(slack),
         )
-        self._study.add_trial(trial)
+        self._study.add_trial(added)
 
     def _constraints(self, slack: Floats) -> dict[str, float]:
         names = [c.name for c in self.problem.constraints]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
+from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem
 from blackbox.optimizer import Supports
 from blackbox.optimizers._replay import check_count
@@ -13,6 +15,7 @@ from blackbox.optimizers.pymoo._generations import Generational, operators
 from blackbox.space import Integer, Ordinal, Permutation, Real, Simplex
 
 _MANY = float("inf")
+_VARIANT = re.compile(r"DE/(rand|best|target-to-best)/[12]/(bin|exp|line|hypercube)")
 
 
 class _Genetic(Generational):
@@ -147,12 +150,14 @@ class DE(Generational):
         problem: one objective; no linear constraints, measures.
         population_size: rows of a generation.
         variant: base vector, number of differences and crossover, as ``DE/best/1/bin``; base
-            ``rand``, ``best`` or ``target-to-best``, crossover ``bin`` or ``exp``.
+            ``rand``, ``best`` or ``target-to-best``, 1 or 2 differences, crossover ``bin``,
+            ``exp``, ``line`` or ``hypercube``.
         CR: probability of taking a coordinate from the mutant.
         F: weight of the difference.
         seed: seeds the algorithm.
 
     Raises:
+        ProblemError: there is no such variant.
         MissingExtraError: pymoo is not installed (extra ``pymoo``).
     """
 
@@ -170,6 +175,8 @@ class DE(Generational):
     ) -> None:
         super().__init__(problem, seed=seed)
         self._size = check_count("population_size", population_size, 6)
+        if not _VARIANT.fullmatch(str(variant)):
+            raise ProblemError(f"variant={variant!r} is unknown; give one like 'DE/rand/1/bin'")
         self._options = {"variant": variant, "CR": CR, "F": F}
         self._start()
 

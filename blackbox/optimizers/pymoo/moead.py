@@ -59,8 +59,10 @@ class MOEAD(Peer):
 
     @property
     def batch_size(self) -> int:
-        """Rows left of the first population, then 1."""
-        return len(self._queue) or 1
+        """Rows left of the first population; 1 once that is told."""
+        if self._ready:
+            return 1
+        return len(self._queue) or len(self._first)
 
     def _start(self) -> None:
         ops = operators()
