@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
+import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import blackbox
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
+# Pages run in processes of their own, one a core; threads inside them would only get in their way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Pages run with nobody's IPython settings, and the build says what is wrong, not what is usual.
+profile = Path(tempfile.mkdtemp(prefix="blackbox-docs-")) / "profile_default"
+profile.mkdir()
+(profile / "ipython_kernel_config.py").write_text('get_config().IPKernelApp.log_level = "ERROR"\n')
+os.environ["IPYTHONDIR"] = str(profile.parent)
+atexit.register(shutil.rmtree, profile.parent, ignore_errors=True)
+logging.getLogger("traitlets").setLevel(logging.WARNING)
 
 project = "blackbox"
 author = "The blackbox authors"
@@ -33,7 +47,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
-nb_execution_timeout = 180
+nb_execution_timeout = 600
 nb_execution_in_temp = True
 
 autodoc_default_options = {"members": True, "show-inheritance": True}

@@ -22,7 +22,6 @@ HEAVY = (
     "moocore",
     "optuna",
     "pandas",
-    "pebble",
     "plotly",
     "pyarrow",
     "pymoo",
@@ -96,6 +95,7 @@ def test_names_load_nothing_heavy(statement: str) -> None:
 def test_core_works_with_numpy_alone(tmp_path: Path) -> None:
     code = f"""{BLOCK}{PROBLEM}
 study = bb.Study(problem, bb.Random(problem, seed=0), "run").run(20)
+study.close()
 again = bb.Study(problem, bb.Random(problem, seed=0), "run").run(30)
 print(study.told, again.told, again.best["f"] <= study.best["f"])
 """

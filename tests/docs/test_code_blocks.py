@@ -57,6 +57,9 @@ def run(block: Block, page: Path, namespace: dict[str, object]) -> str:
     return printed.getvalue()
 
 
+# Dask and Ray leave sockets and processes to the garbage collector.
+@pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
