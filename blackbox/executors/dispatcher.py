@@ -59,8 +59,9 @@ class Dispatcher:
     MPI) only its row ends: the task goes on and holds its slot until it returns, because that is
     what it does to its thread. Once such tasks hold the whole pool and nothing moves for another
     timeout, the rows that never started end as cancelled and :class:`ExecutorError` says why.
-    There the timeout counts from the moment the future is seen running; executors that never say
-    so are taken at their word that they run ``workers`` tasks at once.
+    There the timeout counts from the moment the future is seen running (a standard process pool
+    says so a little early, when a process is about to take the task); executors that never say so
+    are taken at their word that they run ``workers`` tasks at once.
 
     Args:
         executor: any executor; the dispatcher does not shut it down.
@@ -195,7 +196,7 @@ class Dispatcher:
         except (BrokenExecutor, RuntimeError) as error:
             self._broken = f"{self._name} takes no more tasks ({error}); {_USE_LOCAL}"
             raise ExecutorError(self._broken) from error
-        except Exception as error:  # noqa: BLE001 - what cannot travel is an outcome
+        except Exception as error:
             self._finish(task, Outcome(task.key, None, describe(error), task.attempts, 0.0))
             return
         task.attempts += 1
@@ -227,7 +228,7 @@ class Dispatcher:
             return
         try:
             reply = future.result()
-        except (Exception, CancelledError) as error:  # noqa: BLE001 - the engine's word
+        except (Exception, CancelledError) as error:
             if isinstance(error, BrokenExecutor):
                 self._broken = f"{self._name} is broken: a worker died ({error}); {_USE_LOCAL}"
             reply = Reply(None, describe(error), self._moved - (task.started or task.submitted))

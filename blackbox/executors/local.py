@@ -37,7 +37,8 @@ class LocalExecutor(Executor):
 
     Args:
         workers: number of processes; None for one a core that this process may use.
-        timeout: seconds a task may run; None for no limit. ``schedule`` can set another.
+        timeout: seconds a task may run, the imports of its function the first time included; None
+            for no limit. ``schedule`` can set another.
 
     Raises:
         ExecutorError: a wrong argument, or a platform without POSIX processes.

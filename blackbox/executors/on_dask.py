@@ -1,38 +1,26 @@
-"""``dask.distributed`` as an executor that runs a task at most once and can stop it.
-
-Dask re-runs a task whose worker died, and also a finished one whose result was lost with its
-worker before the driver had it (``retries=0`` and ``allowed-failures=0`` prevent only the first).
-So each task claims its key at the scheduler before it starts, and leaves its answer there before it
-ends. A second claim is refused: it gets that answer, or else the task ends as "its worker died". A
-task that was queued on the dead worker and had not started makes its first claim elsewhere, so the
-scheduler's ``allowed-failures`` may stay as it is.
-"""
+"""``dask.distributed`` as an executor that runs a task at most once and can stop it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import faulthandler
 import itertools
 import os
-import sys
-import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from concurrent.futures import wait as wait_for
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from blackbox.errors import ExecutorError, require
+from blackbox.executors.dask_claims import NAME, Call, claims_plugin
 from blackbox.executors.outcome import TaskTimeoutError, WorkerDiedError, check_timeout
-from blackbox.executors.wire import Answer, StoppableFuture, answer
+from blackbox.executors.wire import StoppableFuture
 
 if TYPE_CHECKING:
     from distributed import Client
 
-_NAME = "blackbox-claims"
 _LIFETIME = 30.0  # seconds that shutdown waits for cancelled tasks to be gone
 _EXIT = 3.0  # seconds for a worker to end by itself
 
@@ -66,13 +54,13 @@ class DaskExecutor(Executor):
         if getattr(client, "status", "") != "running" or client.asynchronous:
             raise ExecutorError(f"client is {client!r}; give a running Client(asynchronous=False)")
         self.timeout = check_timeout(timeout)
-        self._client = client
+        self._client: Any = client  # half of its methods have no types
         if client.cluster is not None:
             # A cluster of this process closes for good every place whose worker is away at one
             # moment 15 s after an earlier death; after some deaths nobody would be left.
             dask = require("dask", "dask")
             dask.config.set({"distributed.deploy.lost-worker-timeout": "1000d"})
-        client.register_plugin(_claims(), name=_NAME)
+        client.register_plugin(claims_plugin(), name=NAME)
         self._name = f"blackbox-{uuid.uuid4().hex}"
         self._numbers = itertools.count()
         self._futures: set[StoppableFuture] = set()
@@ -131,9 +119,9 @@ class DaskExecutor(Executor):
         key = f"{self._name}-{next(self._numbers)}"
         try:
             # One tuple hidden in a function, so that dask does not look for its own tasks in it.
-            call = _Call(fn, args, kwargs, key, timeout)
+            call = Call(fn, args, kwargs, key, timeout)
             remote = self._client.submit(call, key=key, pure=False, retries=0)
-        except Exception as error:  # noqa: BLE001 - what cannot travel ends this future only
+        except Exception as error:
             future.fail(error)
             return future
         self._futures.add(future)
@@ -166,7 +154,7 @@ class DaskExecutor(Executor):
                     future.finish(result)
                 else:
                     future.fail(await self._why(remote, result, key, timeout))
-        except Exception as error:  # noqa: BLE001 - a lost scheduler ends the future too
+        except Exception as error:
             future.fail(WorkerDiedError(f"the dask cluster is lost: {error!r}"))
         finally:
             ended.cancel()
@@ -177,13 +165,14 @@ class DaskExecutor(Executor):
 
     async def _stop(self, remote: Any, key: str) -> None:
         """Forget a task, and end the worker that is at it."""
-        worker = await self._client.scheduler.blackbox_worker(key=key)
+        worker = await self._client.scheduler.blackbox_stop(key=key)
         await self._client._cancel([remote])
-        if worker is not None:
-            exits = self._client.run(os._exit, 1, workers=[worker], on_error="ignore")
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(exits, _EXIT)
-        if await self._client.scheduler.blackbox_worker(key=key) is not None:  # it holds the GIL
+        if worker is None:
+            return
+        exits = self._client.run(os._exit, 1, workers=[worker], on_error="ignore")
+        try:
+            await asyncio.wait_for(exits, _EXIT)
+        except asyncio.TimeoutError:  # native code holds the interpreter; its nanny can end it
             await self._client.restart_workers([worker], timeout=_EXIT, raise_for_error=False)
 
     async def _why(
@@ -200,101 +189,3 @@ class DaskExecutor(Executor):
         if timeout is not None and seconds is not None and seconds >= timeout:
             return TaskTimeoutError(f"stopped after {timeout:g} s; give it longer if it needs more")
         return WorkerDiedError("the dask worker died at this task")
-
-
-class _Call:
-    """One task: claims its key, sets its alarm, answers."""
-
-    def __init__(
-        self,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        key: str,
-        timeout: float | None,
-    ) -> None:
-        self.fn, self.args, self.kwargs = fn, args, kwargs
-        self.key, self.timeout = key, timeout
-
-    def __call__(self) -> Any:
-        from distributed import get_worker
-        from distributed.utils import sync
-
-        worker = get_worker()
-        if self.timeout is not None and (worker.state.nthreads != 1 or not worker.nanny):
-            raise ExecutorError(
-                f"worker {worker.address} has {worker.state.nthreads} threads and "
-                f"{'a' if worker.nanny else 'no'} nanny; a timeout ends the worker process, so "
-                "start workers with threads_per_worker=1, processes=True and a nanny"
-            )
-        claim = worker.scheduler.blackbox_claim
-        first, earlier = sync(worker.loop, claim, key=self.key, worker=worker.address)
-        if not first:
-            if earlier is None:
-                raise WorkerDiedError("a dask worker died at this task")
-            return earlier
-        reply = self._run()
-        sync(worker.loop, worker.scheduler.blackbox_keep, key=self.key, packed=reply)
-        return reply
-
-    def _run(self) -> Answer:
-        if self.timeout is None:
-            return answer(self.fn, self.args, self.kwargs)
-        # A watchdog in C: it ends the process even when the task holds the interpreter's lock,
-        # and leaves in the worker's log where the task hung.
-        faulthandler.dump_traceback_later(self.timeout, exit=True, file=sys.__stderr__)
-        try:
-            return answer(self.fn, self.args, self.kwargs)
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-
-
-@dataclass(slots=True)
-class _Claim:
-    worker: str
-    began: float
-    ended: float | None = None  # when that worker died
-    reply: Answer | None = None
-
-
-def _claims() -> Any:
-    """The plugin that keeps the claims at the scheduler; its class needs distributed."""
-    from distributed import SchedulerPlugin
-
-    class Claims(SchedulerPlugin):
-        idempotent = True  # a second executor on the same cluster shares it
-        name = _NAME
-
-        async def start(self, scheduler: Any) -> None:
-            self.claims: dict[str, _Claim] = {}
-            for name in ("claim", "keep", "ran", "worker"):
-                scheduler.handlers[f"blackbox_{name}"] = getattr(self, name)
-
-        async def claim(self, key: str, worker: str) -> tuple[bool, Answer | None]:
-            if key in self.claims:
-                return False, self.claims[key].reply
-            self.claims[key] = _Claim(worker, time.monotonic())
-            return True, None
-
-        async def keep(self, key: str, packed: Answer) -> None:
-            if key in self.claims:
-                self.claims[key].reply = packed
-
-        async def ran(self, key: str) -> float | None:
-            claim = self.claims.get(key)
-            return None if claim is None or claim.ended is None else claim.ended - claim.began
-
-        async def worker(self, key: str) -> str | None:
-            claim = self.claims.get(key)
-            return None if claim is None or claim.ended is not None else claim.worker
-
-        def transition(self, key: Any, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
-            if finish == "forgotten":  # the driver has let go of it: nothing grows
-                self.claims.pop(key, None)
-
-        def remove_worker(self, scheduler: Any, worker: str, **kwargs: Any) -> None:
-            for claim in self.claims.values():
-                if claim.worker == worker and claim.ended is None:
-                    claim.ended = time.monotonic()
-
-    return Claims()

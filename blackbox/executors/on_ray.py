@@ -125,7 +125,7 @@ class RayExecutor(Executor):
         try:
             if not future.cancelled():
                 self._run(future, call, timeout)
-        except BaseException as error:  # noqa: BLE001 - the engine's word ends the future
+        except BaseException as error:
             future.fail(self._translate(error))
         finally:
             if future.cancelled():

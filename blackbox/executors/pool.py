@@ -21,7 +21,6 @@ from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from typing import Any
 
 from blackbox.errors import ExecutorError
@@ -71,7 +70,8 @@ class _Worker:
                 pass_fds=[fd],
                 start_new_session=True,  # no Ctrl-C from the terminal; its children die with it
             )
-        self.connection.send([os.path.abspath(folder) for folder in sys.path])
+        with contextlib.suppress(OSError):  # it is dead already: its end of file follows
+            self.connection.send([os.path.abspath(folder) for folder in sys.path])
         self.ready = False
         self.task: Task | None = None
         self.function = -1

@@ -42,8 +42,8 @@ class StoppableFuture(Future[Any]):
         """End with what a worker answered."""
         ok, payload = answer
         try:
-            content = pickle.loads(payload)  # noqa: S301 - from our own worker
-        except Exception as error:  # noqa: BLE001 - the user's classes run here
+            content = pickle.loads(payload)
+        except Exception as error:
             what = "returned" if ok else "raised"
             self.fail(pickle.UnpicklingError(f"what the task {what} cannot be loaded: {error!r}"))
             return
@@ -51,9 +51,9 @@ class StoppableFuture(Future[Any]):
             if self._end():
                 self.set_result(content)
             return
-        error, text = content
-        error.__cause__ = RemoteTraceback(text)
-        self.fail(error)
+        raised, text = content
+        raised.__cause__ = RemoteTraceback(text)
+        self.fail(raised)
 
     def fail(self, error: BaseException) -> None:
         """End with an exception, unless it was cancelled."""
@@ -78,7 +78,7 @@ def answer(
     """Call a function in a worker and pack what it returned or raised."""
     try:
         return True, _dump(function(*args, **kwargs))
-    except BaseException as error:  # noqa: BLE001 - sys.exit() ends the task, not the worker
+    except BaseException as error:
         return False, pack_error(error)
 
 
@@ -88,8 +88,8 @@ def pack_error(error: BaseException) -> bytes:
     text = "".join(traceback.format_exception(type(error), error, frames))
     try:
         payload = _dump((error, text))
-        pickle.loads(payload)  # noqa: S301 - many exceptions pickle and then fail to load
-    except Exception:  # noqa: BLE001 - whatever the reason, its text travels
+        pickle.loads(payload)
+    except Exception:
         line = "".join(traceback.format_exception_only(error)).strip()
         return pickle.dumps((RuntimeError(f"{line} (the exception cannot be pickled)"), text))
     return payload
@@ -99,7 +99,7 @@ def _dump(value: Any) -> bytes:
     """Pickle a result; cloudpickle knows classes that were defined in a notebook."""
     try:
         return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-    except Exception:  # noqa: BLE001 - __reduce__ is the user's code
+    except Exception:
         import cloudpickle
 
         try:
