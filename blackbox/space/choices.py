@@ -128,6 +128,8 @@ def check_values(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
             raise SpaceError(
                 f"parameter {name!r}: value {value!r} must be a str, int, float, bool or None"
             )
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise SpaceError(f"parameter {name!r}: value {value} does not fit int64; give a float")
         if isinstance(value, str) and "\0" in value:
             raise SpaceError(f"parameter {name!r}: value {value!r} must not contain NUL")
         if value in seen:

@@ -12,10 +12,11 @@ import numpy as np
 
 from blackbox.batch import Array
 from blackbox.errors import SpaceError
-from blackbox.space.parameter import Cube, Parameter, check_name
+from blackbox.space.parameter import Cube, Parameter, check_name, finite
 
 # Beyond these a float64 coordinate could not tell neighbouring integers apart.
 _MAX_COUNT = 2**50
+_MAX_SIZE = 2**51  # the halves between integers are exact
 _MAX_LOG = 2**40
 
 
@@ -99,7 +100,8 @@ class Integer(Parameter):
     Args:
         name: name of the column.
         low: smallest value (inclusive).
-        high: largest value (inclusive); at most 2**50 values, 2**40 on a log scale.
+        high: largest value (inclusive); at most 2**50 values and 2**51 in size, 2**40 on a log
+            scale.
         log: search on a logarithmic scale; needs ``low >= 1``.
         dim: None for a scalar; k makes one column (n, k). Given as ``size=k``.
 
@@ -121,10 +123,11 @@ class Integer(Parameter):
             if isinstance(value, bool) or not isinstance(value, Integral):
                 raise SpaceError(f"parameter {name!r}: {field}={value!r} must be an int")
         limit = _MAX_LOG if log else _MAX_COUNT
-        if int(high) - int(low) >= limit or max(abs(int(low)), abs(int(high))) > 2**53:
+        furthest = _MAX_LOG if log else _MAX_SIZE
+        if int(high) - int(low) >= limit or max(abs(int(low)), abs(int(high))) > furthest:
             raise SpaceError(
-                f"parameter {name!r}: {low} to {high} is more than {limit} integers; "
-                "use a Real or coarser steps"
+                f"parameter {name!r}: {low} to {high} is more than {limit} integers, or beyond "
+                f"{furthest}; use a Real or coarser steps"
             )
         _freeze(self, name, int(low), int(high), log, size)
 
@@ -138,7 +141,7 @@ class Integer(Parameter):
 
     @property
     def cardinality(self) -> float:
-        return float((self.high - self.low + 1) ** self.width)
+        return finite(self.high - self.low + 1, self.width)
 
     def scale(self) -> tuple[float, float]:
         """Start and span of the scale that the unit interval stands for."""

@@ -94,6 +94,14 @@ class Parameter(ABC):
         return values
 
 
+def finite(base: int, power: int) -> float:
+    """``base ** power`` as a float, at most 1e308: large is not infinite."""
+    try:
+        return min(float(base) ** power, 1e308)
+    except OverflowError:
+        return 1e308
+
+
 def check_name(name: object) -> None:
     """Refuse names that a batch or a flat table could not carry."""
     if not isinstance(name, str) or not name:

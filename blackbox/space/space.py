@@ -81,8 +81,9 @@ class Space:
 
     @property
     def cardinality(self) -> float:
-        """Number of candidates before constraints; ``inf`` where one parameter is continuous."""
-        return math.prod(p.cardinality for p in self)
+        """Number of candidates before constraints, at most 1e308 where there are finitely many."""
+        product = math.prod(p.cardinality for p in self)
+        return min(product, 1e308) if self.discrete else product
 
     @property
     def polytope(self) -> Polytope | None:

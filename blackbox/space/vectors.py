@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy as np
 from blackbox.batch import Array
 from blackbox.errors import SpaceError
 from blackbox.space.choices import check_values, value_table
-from blackbox.space.parameter import Cube, Parameter, check_name
+from blackbox.space.parameter import Cube, Parameter, check_name, finite
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,10 @@ class Simplex(Parameter):
         return self.parts
 
     def encode(self, values: Array) -> Cube:
-        # exp(-e) rather than 1 - exp(-e): large shares of many parts stay exact near zero.
-        cube: Cube = np.exp(-self.size * values)
+        # exp(-e) rather than 1 - exp(-e): large shares of many parts stay exact near zero. Only a
+        # share of more than 600 times the average would underflow; its row sums to less than k.
+        largest = values.max(axis=1, keepdims=True, initial=1 / self.size)
+        cube: Cube = np.exp(-np.minimum(self.size, 600 / largest) * values)
         return cube
 
     def decode(self, cube: Cube) -> Array:
@@ -121,10 +124,8 @@ class Permutation(Parameter):
 
     @property
     def cardinality(self) -> float:
-        product = 1.0
-        for i in range(2, self.size + 1):
-            product *= i  # a float, so that 200! is large instead of an error
-        return product
+        # 171! is beyond a float64; large is not infinite.
+        return float(math.factorial(self.size)) if self.size <= 170 else 1e308
 
     @cached_property
     def _table(self) -> Array:
@@ -214,11 +215,8 @@ class Sequence(Parameter):
 
     @property
     def cardinality(self) -> float:
-        k = float(len(self.alphabet))
-        try:
-            return sum(k**n for n in range(self.length[0], self.length[1] + 1))
-        except OverflowError:
-            return 1e308
+        lengths = range(self.length[0], self.length[1] + 1)
+        return min(sum(finite(len(self.alphabet), n) for n in lengths), 1e308)
 
     @cached_property
     def _table(self) -> Array:
