@@ -84,7 +84,6 @@ def by_chance(problem, rounds, seed):
     [
         pytest.param(bb.optuna.TPE, ASCENT, 60, {}, id="TPE"),
         pytest.param(bb.optuna.CMAES, BOWL, 100, {}, id="CMAES"),
-        pytest.param(bb.optuna.NSGA2, BOWL, 150, {"population_size": 15}, id="NSGA2"),
         pytest.param(bb.optuna.GP, ASCENT, 30, {}, id="GP", marks=pytest.mark.slow),
     ],
 )

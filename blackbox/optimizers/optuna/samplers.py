@@ -2,113 +2,32 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import warnings
-from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from blackbox.batch import Batch
 from blackbox.errors import require
-from blackbox.formulation import Floats, Problem
+from blackbox.formulation import Problem
 from blackbox.optimizer import Supports
-from blackbox.optimizers._replay import Peer, Told, check_count
-from blackbox.optimizers.optuna._axes import Axes
+from blackbox.optimizers._replay import check_count
+from blackbox.optimizers.optuna._sampler import Sampler
 from blackbox.space import Integer, Ordinal, Permutation, Real, Simplex
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
-    from optuna.study import Study
-    from optuna.trial import Trial
 
 _MANY = float("inf")
 
 
-class _Sampler(Peer):
-    """A study in memory, with one trial for each row."""
-
-    #: Whether a sampler learns only from rows that it has numbered itself.
-    _adopts: ClassVar[bool] = False
-
-    _study: Study
-    _trials: dict[int, Trial]
-
-    def _start(self) -> None:
-        optuna = require("optuna", "optuna")
-        with _silent("optuna.storages._in_memory"):
-            self._study = optuna.create_study(
-                storage=optuna.storages.InMemoryStorage(),
-                sampler=self._sampler(optuna.samplers),
-                directions=["minimize"] * len(self.problem.objectives),
-                study_name="blackbox",
-            )
-        self._axes = Axes(self.problem.space)
-        self._trials = {}
-
-    @abstractmethod
-    def _sampler(self, samplers: Any) -> BaseSampler:
-        """Optuna's sampler, seeded by ``_key``."""
-
-    def _propose(self, ids: range) -> Batch:
-        params = []
-        with np.errstate(all="ignore"):  # outcomes of 1e300 overflow when they are standardized
-            for i in ids:
-                trial = self._study.ask(self._axes.distributions)
-                self._trials[i] = trial
-                params.append(trial.params)
-        return self._axes.rows(params)
-
-    def _learn(self, told: Told) -> None:
-        for i, ok, scores, slack in told.asked_rows():
-            trial = self._trials.pop(i)
-            if ok:
-                self._complete(trial, scores, slack)
-            else:
-                self._study.tell(trial, state=require("optuna", "optuna").trial.TrialState.FAIL)
-        n = len(told.ids)
-        if len(told.outside):
-            params = self._axes.params(told.outside)
-            for row, scores, slack in zip(params, told.scores[n:], told.slack[n:], strict=True):
-                self._add(row, scores, slack)
-
-    def _complete(self, trial: Trial, scores: Floats, slack: Floats) -> None:
-        for name, value in self._constraints(slack).items():
-            trial.set_constraint(name, value)
-        self._study.tell(trial, (-scores).tolist())
-
-    def _add(self, params: dict[str, Any], scores: Floats, slack: Floats) -> None:
-        """Add a row that was not asked for."""
-        if self._adopts:
-            self._study.enqueue_trial(params)
-            trial = self._study.ask(self._axes.distributions)
-            _ = trial.relative_params  # only this gives an enqueued trial its generation
-            self._complete(trial, scores, slack)
-            return
-        added = require("optuna", "optuna").trial.create_trial(
-            params=params,
-            distributions=self._axes.distributions,
-            values=(-scores).tolist(),
-            constraints=self._constraints(slack),
-        )
-        self._study.add_trial(added)
-
-    def _constraints(self, slack: Floats) -> dict[str, float]:
-        names = [c.name for c in self.problem.constraints]
-        return dict(zip(names, slack.tolist(), strict=True))
-
-
-class TPE(_Sampler):
+class TPE(Sampler):
     """Tree-structured Parzen estimator (Bergstra et al. 2011, NeurIPS), Optuna's default.
 
     Models the density of good and of bad rows and proposes where their ratio is largest. Several
     objectives are taken as in Ozaki et al. (2020, GECCO).
 
     Args:
-        problem: any problem without linear constraints, measures.
+        problem: any problem without linear constraints and measures.
         n_startup_trials: random rows before the model is used.
         n_ei_candidates: candidates drawn from the model for each proposal.
         multivariate: model parameters jointly; None does so for a single objective.
@@ -145,14 +64,14 @@ class TPE(_Sampler):
         return made
 
 
-class GP(_Sampler):
+class GP(Sampler):
     """Gaussian-process optimization with log expected improvement (Optuna's ``GPSampler``).
 
     Expected hypervolume improvement for several objectives. A state is loaded by fitting every
     model again, which takes as long as the asks did.
 
     Args:
-        problem: any problem without linear constraints, measures.
+        problem: any problem without linear constraints and measures.
         n_startup_trials: random rows before the model is used.
         deterministic: whether evaluations are free of noise.
         seed: seeds the sampler.
@@ -189,7 +108,7 @@ class GP(_Sampler):
         return made
 
 
-class CMAES(_Sampler):
+class CMAES(Sampler):
     """Covariance matrix adaptation (Hansen 2016, arXiv:1604.00772; Optuna's ``CmaEsSampler``).
 
     Takes results one by one: a generation is complete once enough of its rows were told, whichever
@@ -243,11 +162,11 @@ class CMAES(_Sampler):
         return made
 
 
-class NSGA2(_Sampler):
+class NSGA2(Sampler):
     """NSGA-II (Deb et al. 2002, IEEE TEC 6) as Optuna runs it: row by row, uniform crossover.
 
     Args:
-        problem: any problem without linear constraints, measures.
+        problem: any problem without linear constraints and measures.
         population_size: rows of a generation.
         mutation_prob: probability of redrawing a parameter; by default 1 / their number.
         crossover_prob: probability of crossover.
@@ -285,11 +204,11 @@ class NSGA2(_Sampler):
         return made
 
 
-class Random(_Sampler):
+class Random(Sampler):
     """Optuna's random sampler, to compare with this package's own ``Random``.
 
     Args:
-        problem: any problem without linear constraints, measures.
+        problem: any problem without linear constraints and measures.
         seed: seeds the sampler.
 
     Raises:
@@ -305,22 +224,6 @@ class Random(_Sampler):
     def _sampler(self, samplers: Any) -> BaseSampler:
         made: BaseSampler = samplers.RandomSampler(seed=self._key)
         return made
-
-
-@contextmanager
-def _silent(name: str) -> Iterator[None]:
-    """Drop this thread's records of a logger; its level and other threads stay as they are."""
-    thread = threading.get_ident()
-
-    def others(record: logging.LogRecord) -> bool:
-        return record.thread != thread
-
-    logger = logging.getLogger(name)
-    logger.addFilter(others)
-    try:
-        yield
-    finally:
-        logger.removeFilter(others)
 
 
 @contextmanager

@@ -4,7 +4,8 @@ They breed whole generations on the unit cube. A generation is handed out in pie
 collected in any order; where more rows are asked for than it has left, spare rows fill in.
 """
 
-from blackbox.optimizers.pymoo.algorithms import CMAES, DE, NSGA2, NSGA3
+from blackbox.optimizers.pymoo.algorithms import DE, NSGA2, NSGA3
+from blackbox.optimizers.pymoo.cmaes import CMAES
 from blackbox.optimizers.pymoo.moead import MOEAD
 
 __all__ = ["CMAES", "DE", "MOEAD", "NSGA2", "NSGA3"]

@@ -1,18 +1,15 @@
-"""pymoo's generational algorithms as optimizers."""
+"""pymoo's NSGA-II, NSGA-III and differential evolution as optimizers."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-import numpy as np
-
 from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem
 from blackbox.optimizer import Supports
 from blackbox.optimizers._replay import check_count
 from blackbox.optimizers.pymoo._generations import Generational, operators
-from blackbox.space import Integer, Ordinal, Permutation, Real, Simplex
 
 _MANY = float("inf")
 _VARIANT = re.compile(r"DE/(rand|best|target-to-best)/[12]/(bin|exp|line|hypercube)")
@@ -67,7 +64,7 @@ class NSGA2(_Genetic):
     coordinates, while categories and tokens come whole from a parent or are redrawn.
 
     Args:
-        problem: any problem without linear constraints, measures.
+        problem: any problem without linear constraints and measures.
         population_size: rows of a generation.
         seed: seeds the algorithm.
 
@@ -95,7 +92,7 @@ class NSGA3(_Genetic):
     """NSGA-III (Deb & Jain 2014, IEEE TEC 18): NSGA-II spread along reference directions.
 
     Args:
-        problem: two or more objectives; no linear constraints, measures.
+        problem: two or more objectives; no linear constraints, no measures.
         partitions: steps of the simplex lattice of directions along each edge; by default as many
             as give at most 100 directions.
         population_size: rows of a generation, at least one for each direction (the default).
@@ -147,7 +144,7 @@ class DE(Generational):
     rounded, orders are random keys, and categories are taken in the order in which they are listed.
 
     Args:
-        problem: one objective; no linear constraints, measures.
+        problem: one objective; no linear constraints, no measures.
         population_size: rows of a generation.
         variant: base vector, number of differences and crossover, as ``DE/best/1/bin``; base
             ``rand``, ``best`` or ``target-to-best``, 1 or 2 differences, crossover ``bin``,
@@ -212,70 +209,3 @@ class DE(Generational):
         algorithm, survival = self._algorithm, FitnessSurvival()
         merged = Population.merge(algorithm.pop, extras)
         algorithm.pop = survival.do(algorithm.problem, merged, n_survive=self._size)
-
-
-class CMAES(Generational):
-    """Covariance matrix adaptation (Hansen 2016, arXiv:1604.00772), as pymoo runs pycma.
-
-    Starts at the best of a first sample. After it has converged it starts anew. Data from outside
-    and spare rows (uniform ones) do not move the distribution, because an update weighs rows that
-    the distribution drew; ask for whole generations, or take ``optuna.CMAES``, whose generations
-    wait for nobody. Categories have no distances, so Categorical and Sequence are refused; integers
-    and ranks are rounded, a Permutation is searched through random keys.
-
-    Args:
-        problem: one objective, no constraints; Real, Integer, Ordinal, Simplex, Permutation.
-        population_size: rows of a generation; by default 4 + floor(3 log(width)).
-        sigma: first standard deviation, on the unit cube.
-        n_sample_points: rows of the first sample.
-        seed: seeds the algorithm.
-
-    Raises:
-        MissingExtraError: pymoo is not installed (extra ``pymoo``).
-    """
-
-    supports = Supports(parameters=(Real, Integer, Ordinal, Simplex, Permutation))
-
-    def __init__(
-        self,
-        problem: Problem,
-        *,
-        population_size: int | None = None,
-        sigma: float = 0.1,
-        n_sample_points: int = 20,
-        seed: int | None = None,
-    ) -> None:
-        super().__init__(problem, seed=seed)
-        self._size = population_size
-        if population_size is not None:
-            check_count("population_size", population_size, 4)
-        self._sigma = float(sigma)
-        self._n_sample = check_count("n_sample_points", n_sample_points, 1)
-        self._start()
-
-    def _build(self, seed: int) -> Any:
-        operators()
-        from pymoo.algorithms.soo.nonconvex import cmaes
-
-        algorithm = cmaes.CMAES(pop_size=self._size, sigma=self._sigma, seed=seed)
-        algorithm.n_sample_points = self._n_sample  # as an argument, pycma would refuse it
-        return algorithm
-
-    def _fresh(self) -> Any:
-        algorithm = super()._fresh()
-        # Given a seed, pycma seeds and uses NumPy's global generator (and takes seed 0 for none);
-        # given a function, it draws from that: the same numbers, from a generator of our own.
-        normal = np.random.RandomState((self._key + self._runs) % 2**32).randn
-        algorithm.options.update(seed=np.nan, randn=normal)
-        return algorithm
-
-    def _constraints(self) -> int:
-        return 0
-
-    def _rate(self, generation: Any) -> None:
-        """Failed rows get a value worse than all others: ranks are all that counts."""
-        values = np.array([i.F[0] for i in generation if i.get("ok")])
-        worst = values.max() + max(np.ptp(values), 1.0) if len(values) else 0.0
-        for individual in generation:
-            if not individual.get("ok"):
-                individual.F = np.array([worst])

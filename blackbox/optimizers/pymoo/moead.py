@@ -25,7 +25,7 @@ class MOEAD(Peer):
     it improves most. Categories and tokens come whole from a parent or are redrawn.
 
     Args:
-        problem: two or more objectives; no constraints, linear constraints, measures.
+        problem: two or more objectives; no constraints (measured or linear) and no measures.
         partitions: steps of the simplex lattice of directions along each edge; by default as many
             as give at most 100 directions, one for each member of the population.
         n_neighbors: neighbours of a direction, itself included.
