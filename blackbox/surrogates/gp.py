@@ -1,7 +1,7 @@
 """An exact Gaussian process on features, in float64, fitted by maximum a posteriori.
 
-Kernel: Matern 5/2 or squared exponential over all numbers and shares, with one length scale each
-and the dimension-scaled prior of Hvarfner, Hellsten and Nardi (2024, *Vanilla Bayesian Optimization
+Kernel: Matern 5/2 over all numbers and shares, with one length scale each and the dimension-scaled
+prior of Hvarfner, Hellsten and Nardi (2024, *Vanilla Bayesian Optimization
 Performs Great in High Dimensions*), times an exponential Hamming kernel over the categories.
 
 Notation: X (n, d) features, y (n,) scores, larger is better; z = (y - shift) / scale.
@@ -43,7 +43,6 @@ NUMERICAL_ERRORS = (
 )
 
 _NOISE_FLOOR = 1e-6  # variance of z; keeps replicates from making the matrix singular
-_RBF = True
 _STARTS = (1.0, 4.0)  # length scales of the fit's starts, in multiples of the prior's mode
 _FIT = {"maxiter": 200, "ftol": 1e-6}  # of L-BFGS-B
 
@@ -149,7 +148,7 @@ def _kernel(width: int, categorical: Sequence[int]) -> Kernel:
     if numeric:
         parts.append(
             get_covar_module_with_dim_scaled_prior(
-                len(numeric), use_rbf_kernel=_RBF, active_dims=numeric
+                len(numeric), use_rbf_kernel=False, active_dims=numeric
             )
         )
     if categorical:
@@ -166,10 +165,13 @@ def _kernel(width: int, categorical: Sequence[int]) -> Kernel:
 
 
 def _likelihood() -> GaussianLikelihood:
-    prior = LogNormalPrior(loc=-4.0, scale=1.0)
+    # Wide, from no noise to nothing but noise: BoTorch's LogNormal(-4, 1) holds that a hundredth of
+    # the variance is noise and keeps the search of a deterministic function from closing in.
     return GaussianLikelihood(
-        noise_prior=prior,
-        noise_constraint=GreaterThan(_NOISE_FLOOR, transform=None, initial_value=prior.mode),
+        noise_prior=LogNormalPrior(loc=-8.0, scale=3.0),
+        noise_constraint=GreaterThan(
+            _NOISE_FLOOR, transform=torch.exp, inv_transform=torch.log, initial_value=1e-4
+        ),
     )
 
 
