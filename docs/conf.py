@@ -29,7 +29,7 @@ author = "The blackbox authors"
 copyright = "The blackbox authors"
 release = version = blackbox.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "mathml", "reference"]
 exclude_patterns = ["_build"]
 
 html_theme = "furo"
@@ -50,10 +50,13 @@ nb_execution_show_tb = True
 nb_execution_timeout = 600
 nb_execution_in_temp = True
 
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_class_signature = "mixed"
-napoleon_google_docstring = True
-napoleon_numpy_docstring = False
+# Shown by name, as in the source, not spelled out.
+autodoc_type_aliases = {
+    name: name
+    for name in ("Array", "Cube", "Data", "Floats", "Point", "XAxis", "ArrayLike", "NDArray")
+} | {"npt.ArrayLike": "ArrayLike"}
