@@ -119,6 +119,8 @@ def check_values(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
     """
     if isinstance(values, str):
         raise SpaceError(f"parameter {name!r}: values={values!r} is a string; give a list")
+    if not isinstance(values, Iterable):
+        raise SpaceError(f"parameter {name!r}: values={values!r} is no list; give one")
     plain = tuple(v.item() if isinstance(v, np.generic) else v for v in values)
     if not plain:
         raise SpaceError(f"parameter {name!r}: values are empty; give at least one")

@@ -191,9 +191,13 @@ def _freeze(
 def _bound(name: str, field: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, RealNumber):
         raise SpaceError(f"parameter {name!r}: {field}={value!r} must be a number")
-    if not math.isfinite(float(value)):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise SpaceError(f"parameter {name!r}: {field}={value!r} must be finite")
-    return float(value)
+    return number
 
 
 def _numeric(parameter: Parameter, values: Array) -> Array:

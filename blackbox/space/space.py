@@ -49,6 +49,9 @@ class Space:
             names = [p.name for p in parameters]
             twice = sorted({name for name in names if names.count(name) > 1})
             raise SpaceError(f"parameter names {twice} are given twice; rename one of each")
+        listed: Sequence[Any] = constraints if isinstance(constraints, list | tuple) else [()]
+        if not all(isinstance(constraint, LinearConstraint) for constraint in listed):
+            raise SpaceError(f"constraints={constraints!r} must be a list of LinearConstraint")
         self.constraints = tuple(constraints)
         self._blocks: dict[str, slice] = {}
         start = 0

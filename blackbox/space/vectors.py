@@ -183,6 +183,8 @@ class Sequence(Parameter):
 
     def __init__(self, name: str, alphabet: Iterable[str], length: int | tuple[int, int]) -> None:
         check_name(name)
+        if not isinstance(alphabet, Iterable):
+            raise SpaceError(f"parameter {name!r}: alphabet={alphabet!r} is no list; give tokens")
         tokens = check_values(name, list(alphabet))
         if not all(isinstance(token, str) and token for token in tokens):
             raise SpaceError(f"parameter {name!r}: tokens {list(tokens)} must be non-empty strings")
@@ -279,8 +281,8 @@ class Sequence(Parameter):
 
 
 def _names(name: str, field: str, values: Iterable[Any] | int) -> tuple[Any, ...]:
-    if isinstance(values, bool) or (isinstance(values, Integral) and int(values) < 1):
+    if isinstance(values, Iterable):
+        return check_values(name, values)
+    if isinstance(values, bool) or not isinstance(values, Integral) or int(values) < 1:
         raise SpaceError(f"parameter {name!r}: {field}={values!r} must be a positive int or a list")
-    if isinstance(values, Integral):
-        return tuple(range(int(values)))
-    return check_values(name, values)  # type: ignore[arg-type]
+    return tuple(range(int(values)))
