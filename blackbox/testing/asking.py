@@ -43,16 +43,16 @@ def proposals(subject: Subject, problem: Problem) -> None:
     """Rows of ``ask()`` and ``ask(n)`` are numbered, complete, typed and inside the space."""
     optimizer = subject.build(problem)
     for n in (None, 1, 3, 7, None):
-        asked = optimizer.asked
+        # Read before: the natural batch may be what is left of a generation.
+        asked, wanted = optimizer.asked, optimizer.batch_size if n is None else n
         batch = optimizer.ask() if n is None else optimizer.ask(n)
-        _well_formed(optimizer, batch, asked, n)
+        _well_formed(optimizer, batch, asked, wanted)
         if len(batch):
             optimizer.tell(full(optimizer, batch))
 
 
-def _well_formed(optimizer: Optimizer, batch: Batch, asked: int, n: int | None) -> None:
-    problem, where = optimizer.problem, f"ask({'' if n is None else n})"
-    count = optimizer.batch_size if n is None else n
+def _well_formed(optimizer: Optimizer, batch: Batch, asked: int, count: int) -> None:
+    problem, where = optimizer.problem, f"an ask for {count} rows"
     require_that(isinstance(batch, Batch), f"{where}: {type(batch).__name__} instead of a Batch")
     require_that(count >= 1, f"batch_size is {count}; give at least 1")
     require_that(len(batch) <= count, f"{where}: {len(batch)} rows instead of {count}")

@@ -39,7 +39,7 @@ def test_one_error_lists_every_broken_rule_with_reasons() -> None:
     for part in (
         "conformance checks failed",
         "proposals: Rows of",
-        "on reals: ask(): a proposal is not in the space: parameter 'x': row 0 is 99.0; give",
+        "on reals: an ask for 1 rows: a proposal is not in the space: parameter 'x': row 0 is 99.0",
         "seeds_differ: Another seed gives other rows.",
         "distinct_while_pending: Rows that are still out",
         "of 4 rows asked for one by one 1 are distinct",
