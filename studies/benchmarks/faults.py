@@ -1,8 +1,9 @@
 """Kill a process that writes a store, damage the files it leaves, and see what a reader gets.
 
-``python -m studies.benchmarks.faults FOLDER SEED [STEPS]`` writes asks, tells and checkpoints at
-full speed until it is killed, or kills itself after so many steps, and prints a line after each
-call that returned: from then on it must survive. The tests of the store and its benchmark use this.
+``python -m studies.benchmarks.faults FOLDER SEED STEPS JOURNAL`` writes asks, tells and checkpoints
+at full speed until it is killed, or kills itself after so many steps (-1: never), and prints a line
+after each call that returned: from then on it must survive. The tests of the store and its
+benchmark use this.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import numpy.typing as npt
 from blackbox.batch import Batch
 from blackbox.errors import StorageError
 from blackbox.storage import AskEvent, StudyReader, StudyWriter
+from blackbox.storage.database import Journal
 
 HEADER = {"problem": "faults", "info": {"version": "1"}}
 ROOT = Path(__file__).parents[2]
@@ -42,10 +44,10 @@ def outcomes(ids: npt.NDArray[np.int64]) -> Batch:
     return Batch({"id": ids, "f": np.cos(ids), "ok": ids % 5 != 0})
 
 
-def write_until_killed(folder: Path, seed: int, steps: int | None = None) -> None:
+def write_until_killed(folder: Path, seed: int, steps: int, journal: Journal) -> None:
     """Ask and tell in random sizes and orders; print kind and ids once they are safe."""
     chance = random.Random(seed)
-    with StudyWriter(folder, HEADER) as writer:
+    with StudyWriter(folder, HEADER, journal=journal) as writer:
         pending = writer.pending.tolist()
         start = writer.summary().asked
         for step in itertools.count():
@@ -90,19 +92,13 @@ class Promised:
 
 def write_and_die(folder: Path, seed: int, steps: int) -> None:
     """A store as a process leaves it that was killed after so many asks and tells."""
-    numbers = [str(seed), str(steps)]
-    command = [sys.executable, "-m", "studies.benchmarks.faults", str(folder), *numbers]
-    subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+    subprocess.run(_command(folder, seed, steps), cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
 
 
-def kill_once(folder: Path, seed: int, promised: Promised) -> None:
+def kill_once(folder: Path, seed: int, promised: Promised, journal: Journal = "wal") -> None:
     """Start a writer, and kill it a random moment after its first row is safe."""
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "studies.benchmarks.faults", str(folder), str(seed)],
-            stdout=output,
-            cwd=ROOT,
-        )
+        process = subprocess.Popen(_command(folder, seed, -1, journal), stdout=output, cwd=ROOT)
         while os.fstat(output.fileno()).st_size == 0 and process.poll() is None:
             time.sleep(0.001)
         time.sleep(random.Random(seed).uniform(0, 0.15))
@@ -111,6 +107,11 @@ def kill_once(folder: Path, seed: int, promised: Promised) -> None:
             raise RuntimeError(f"the writer ended by itself with {process.returncode}")
         output.seek(0)
         promised.read(output.read().decode())
+
+
+def _command(folder: Path, seed: int, steps: int, journal: Journal = "wal") -> list[str]:
+    module = ["-m", "studies.benchmarks.faults"]
+    return [sys.executable, *module, str(folder), str(seed), str(steps), journal]
 
 
 @dataclass
@@ -191,4 +192,7 @@ def outcome_of_damage(killed: Path, file: str, way: str, seed: int) -> str:
 
 
 if __name__ == "__main__":
-    write_until_killed(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    given = sys.argv[1:]
+    write_until_killed(
+        Path(given[0]), int(given[1]), int(given[2]), "delete" if given[3] == "delete" else "wal"
+    )

@@ -23,6 +23,7 @@ from studies.benchmarks.faults import (
 )
 
 KILLS = 15
+KILLS_OF_THE_OTHER_JOURNAL = 5
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,15 @@ def test_killed_again_and_again_nothing_promised_is_lost(tmp_path: Path) -> None
         assert found.events > events
         events = found.events
     assert len(promised.told) > KILLS
+
+
+def test_the_rollback_journal_loses_nothing_either(tmp_path: Path) -> None:
+    promised = Promised(set(), set())
+    for seed in range(KILLS_OF_THE_OTHER_JOURNAL):
+        kill_once(tmp_path / "study", seed, promised, journal="delete")
+        found = inspect(tmp_path / "study", promised)
+        assert (found.lost, found.wrong) == (0, 0)
+    assert promised.told
 
 
 @pytest.mark.parametrize("shared_memory", [True, False])
