@@ -17,7 +17,7 @@ with warnings.catch_warnings():
     from botorch.acquisition.utils import prune_inferior_points
     from botorch.sampling.normal import SobolQMCNormalSampler
 
-_SAMPLES = 128
+_SAMPLES = 512
 _PRUNING = 1024
 _CHUNK = 1024
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 import blackbox as bb
 from studies.benchmarks.report import write_table
@@ -69,12 +70,15 @@ def mixture(p: dict[str, Any]) -> float:
     return float(gain + (p["mix"][4] * 2) ** 2)
 
 
-def _least(function: Callable[[dict[str, Any]], float]) -> float:
+def _least_mixture() -> float:
     """Least value of ``mixture``: a convex problem, solved by a local search over the shares."""
     from scipy.optimize import LinearConstraint, minimize
 
+    def loss(shares: npt.NDArray[np.float64]) -> float:
+        return mixture({"mix": shares})
+
     found = minimize(
-        lambda s: function({"mix": s}),
+        loss,
         np.full(5, 0.2, dtype=np.float64),
         bounds=[(0.0, 1.0)] * 5,
         constraints=LinearConstraint(np.ones((1, 5)), 1, 1),
@@ -105,7 +109,7 @@ def cases() -> dict[str, tuple[bb.Problem, float, int]]:
         "Training, mixed": (bb.problem(training, mixed), 0.0, 50),
         "Mixture, simplex of 5": (
             bb.problem(mixture, bb.Space(bb.Simplex("mix", 5))),
-            _least(mixture),
+            _least_mixture(),
             40,
         ),
     }
