@@ -43,8 +43,8 @@ class Everything(bb.Problem):
 PROBLEM = Everything()
 
 
-def told(n: int = 30) -> Batch:
-    """A history with three failed rows."""
+def told(n: int = 12) -> Batch:
+    """A history in which every tenth row failed."""
     rng = np.random.default_rng(0)
     drawn = PROBLEM.space.draw(n, rng)
     ok = np.arange(n) % 10 != 3
