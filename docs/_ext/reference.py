@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 PLAINER = (
+    (re.compile(r"\b(?:npt|opt)\."), ""),
     (re.compile(r"TypeAliasForwardRef\('(\w+)'\)"), r"\1"),
-    (re.compile(r"\b\w+\.NDArray\[np\.(\w+?)_?\]"), r"NDArray[\1]"),
+    (re.compile(r"\bNDArray\[np\.(\w+?)_?\]"), r"NDArray[\1]"),
     (re.compile(r"<class '[\w.]*?(\w+)'>"), r"\1"),
     (re.compile(r"~?\b(?:blackbox|collections)\.[\w.]*?(\w+)\b(?=[\[\],| )])"), r"\1"),
 )
