@@ -85,9 +85,11 @@ class Journal:
         """Write an ask down."""
         self._write(lambda: self._writer.ask(n, batch))
 
-    def told(self, batch: Batch, reasons: Mapping[int, str], seconds: float) -> None:
-        """Write a tell down."""
-        self._write(lambda: self._writer.tell(batch, reasons, seconds=seconds))
+    def told(
+        self, batch: Batch, why: Mapping[int, str], seconds: float, changed: list[str]
+    ) -> None:
+        """Write a tell down; ``changed`` are the inputs that differ from what was asked."""
+        self._write(lambda: self._writer.tell(batch, why, seconds=seconds, changed=changed))
 
     def checkpoint(self) -> None:
         """Write the optimizer's state down, if enough work has gone into it since the last."""

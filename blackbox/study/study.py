@@ -214,7 +214,7 @@ class Study(Record):
             self._learn(told, reasons)
             return told
         try:
-            self._journal.told(told, reasons, self.seconds)
+            self._journal.told(told, reasons, self.seconds, self._changed(batch, told))
         except TellError:
             raise
         except BaseException:
@@ -353,6 +353,16 @@ class Study(Record):
                         f"{name}={given[0]}; a row is told once"
                     )
         return batch[~repeated]
+
+    def _changed(self, batch: Batch, told: Batch) -> list[str]:
+        """Inputs that were told otherwise than asked: a lab does not always do as it is told."""
+        given = [name for name in self.problem.inputs if name in batch]
+        ids = told["id"]
+        if not given or (ids < 0).any():
+            return []  # rows from outside bring all their columns anyway
+        asked = self.optimizer.pending
+        asked = asked.take(np.searchsorted(asked["id"], ids))
+        return [name for name in given if not same_column(told[name], asked[name])]
 
     def _learn(self, told: Batch, reasons: Mapping[int, str]) -> None:
         self.optimizer.learn(told)

@@ -362,6 +362,20 @@ def test_an_optimizer_that_does_not_repeat_itself_is_told_everything_again(tmp_p
         assert sorted(study.history["id"]) == list(range(10))
 
 
+def test_inputs_told_otherwise_than_asked_are_kept(tmp_path):
+    with study_of(Quadratic(), tmp_path / "s") as study:
+        asked = study.ask(2)
+        study.tell(asked.with_columns(x=[0.25, 0.5], f=[1.0, 2.0]))
+        assert study.history["x"].tolist() == [0.25, 0.5]
+        assert study.history["kind"].tolist() == asked["kind"].tolist()
+        history = study.history
+    with study_of(Quadratic(), tmp_path / "s") as study:
+        assert study.history.equals(history)
+    with study_of(Quadratic(), tmp_path / "s", keep_history=False) as study:
+        assert study.history.equals(history)
+        assert study.best == {"id": 0, "x": 0.25, "kind": asked[0]["kind"], "f": 1.0}
+
+
 # --- the growing table ----------------------------------------------------------------------
 
 
