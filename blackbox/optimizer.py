@@ -94,7 +94,7 @@ class Optimizer(ABC):
         seed: seeds the optimizer's only generator; None draws one from the operating system.
 
     Raises:
-        ProblemError: the problem is declared wrongly.
+        ProblemError: the problem is declared wrongly, or the seed is no int of at least 0.
         UnsupportedError: this optimizer cannot take the problem; lists every mismatch.
     """
 
@@ -118,6 +118,9 @@ class Optimizer(ABC):
         if wrong:
             name = type(self).__name__
             raise UnsupportedError("\n  - ".join([f"{name} cannot take {problem.name}:", *wrong]))
+        whole = isinstance(seed, Integral) and not isinstance(seed, bool) and int(seed) >= 0
+        if seed is not None and not whole:
+            raise ProblemError(f"seed={seed!r} must be an int of at least 0 or None")
         self.problem = problem
         self.rng = np.random.default_rng(seed)
         self._pending = Pending()
@@ -229,6 +232,11 @@ class Optimizer(ABC):
                 f"load_state_dict: the state is of {state['optimizer']}, this is {self.spec()}; "
                 "build the optimizer as it was first built"
             )
+        for key in ("next", "rng", "pending", "own"):
+            if key not in state:
+                raise StateError(
+                    f"load_state_dict: no {key!r} in the state; give what state_dict() returned"
+                )
         restore_generator(self.rng, state["rng"])
         self._next = int(state["next"])
         self._pending = Pending()
@@ -303,9 +311,11 @@ class Optimizer(ABC):
             if all(n not in batch or batch[n] is columns[n] for n in names):
                 return {n: columns[n] for n in names}
         outside = ids < 0
-        if asked is not None or not outside.any():
-            rows = asked if asked is not None else Batch({})
-            batch = batch.with_columns(**{n: rows[n] for n in names if n not in batch})
+        if not len(ids):
+            empty = self.problem.space.decode(np.empty((0, self.problem.space.width)))
+            batch = batch.with_columns(**empty.columns())
+        elif asked is not None:
+            batch = batch.with_columns(**{n: asked[n] for n in names if n not in batch})
         elif not outside.all() and any(n not in batch for n in names):
             absent = [n for n in names if n not in batch]
             raise TellError(f"tell: rows from outside (id -1) need columns {absent}")
