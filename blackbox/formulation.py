@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -177,11 +178,15 @@ class Problem:
         """
         if not self.has_cost:
             return np.ones(len(batch))
-        costs = np.asarray(self.cost(batch), dtype=np.float64)  # type: ignore[attr-defined]
+        given = self.cost(batch)  # type: ignore[attr-defined]
+        try:
+            costs = np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError):
+            costs = np.full((), np.nan)
         costs = np.broadcast_to(costs, (len(batch),)) if costs.ndim == 0 else costs
         if costs.shape != (len(batch),) or not np.all(np.isfinite(costs) & (costs >= 0)):
             raise ProblemError(
-                f"{self.name}.cost gave {costs!r}; give {len(batch)} finite costs of at least 0"
+                f"{self.name}.cost gave {given!r}; give {len(batch)} finite costs of at least 0"
             )
         return costs
 
@@ -338,6 +343,10 @@ def _faults(problem: Problem) -> list[str]:
         if not isinstance(values, list | tuple) or not all(isinstance(v, kind) for v in values):
             names = getattr(kind, "__name__", "Minimize and Maximize")
             wrong.append(f"{field} is {values!r}; set it to a list of {names}")
+    fidelity = problem.fidelity
+    known = isinstance(fidelity, Fidelity) and isinstance(fidelity.parameter, Parameter)
+    if fidelity is not None and not known:
+        wrong.append(f"fidelity is {fidelity!r}; set it to Fidelity(parameter, target=...)")
     if wrong:
         return wrong
     if not problem.objectives and not problem.measures:
@@ -365,23 +374,30 @@ def _name_faults(problem: Problem) -> list[str]:
 def _range_faults(problem: Problem) -> list[str]:
     wrong = []
     for c in problem.constraints:
-        if not c.lower <= c.upper or (math.isinf(c.lower) and math.isinf(c.upper)):
+        if (
+            not _numbers(c.lower, c.upper)
+            or not c.lower <= c.upper
+            or (math.isinf(c.lower) and math.isinf(c.upper))
+        ):
             wrong.append(
-                f"constraint {c.name!r} has lower={c.lower}, upper={c.upper}; "
+                f"constraint {c.name!r} has lower={c.lower!r}, upper={c.upper!r}; "
                 "give at least one bound, lower not above upper"
             )
     for m in problem.measures:
-        if not m.low < m.high or not math.isfinite(m.high - m.low):
-            wrong.append(f"measure {m.name!r} has low={m.low}, high={m.high}; give low < high")
+        numbers = _numbers(m.low, m.high)
+        if not numbers or not m.low < m.high or not math.isfinite(m.high - m.low):
+            wrong.append(f"measure {m.name!r} has low={m.low!r}, high={m.high!r}; give low < high")
     return wrong
+
+
+def _numbers(*values: object) -> bool:
+    return all(isinstance(v, Real) and not isinstance(v, bool) for v in values)
 
 
 def _fidelity_faults(problem: Problem) -> list[str]:
     fidelity = problem.fidelity
     if fidelity is None:
         return []
-    if not isinstance(fidelity, Fidelity) or not isinstance(fidelity.parameter, Parameter):
-        return [f"fidelity is {fidelity!r}; set it to Fidelity(parameter, target=...)"]
     if fidelity.parameter.size is not None:
         return [f"fidelity {fidelity.name!r} is a vector; give a scalar parameter"]
     try:
