@@ -82,26 +82,91 @@ def medians(problem, evaluations):
 
 
 @pytest.mark.slow
-def test_branin():
-    bayes, random = medians(BRANIN, 30)
-    assert bayes - 0.397887 < 0.1
-    assert random - 0.397887 > 0.3
+@pytest.mark.parametrize(
+    ("name", "least", "evaluations", "bayes", "random"),
+    [("branin", 0.397887, 30, 0.1, 0.3), ("mixed", 0, 30, 0.1, 0.3), ("simplex", 0, 25, 0.02, 0.1)],
+)
+def test_median_regret_is_far_below_random(name, least, evaluations, bayes, random):
+    found = medians(PROBLEMS[name], evaluations)
+    assert found[0] - least < bayes
+    assert found[1] - least > random
+
+
+def warm(problem, rows=8, seed=0, **arguments):
+    """Bayes past its initial design, with rows told from outside."""
+    optimizer = bb.Bayes(problem, n_init=rows, seed=seed, **arguments)
+    batch = problem.space.draw(rows, np.random.default_rng(seed))
+    optimizer.tell(batch.with_columns(**problem.measure(batch)))
+    return optimizer
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_resume_is_exact_and_ignores_global_generators(name):
+def test_resume_is_exact_and_global_state_neither_used_nor_disturbed(name):
     problem = PROBLEMS[name]
-    first = bb.Bayes(problem, seed=3, n_init=4)
-    for i in range(5):
-        again = bb.Bayes(problem, seed=3, n_init=4)
-        again.load_state_dict(unpack(pack(first.state_dict())))
-        batch = first.ask(2)
-        torch.manual_seed(i)
-        np.random.seed(i)  # noqa: NPY002
-        assert again.ask(2).equals(batch)
-        problem.space.check(batch)
-        late = batch[:1]
-        first.tell(late.with_columns(**problem.measure(late)))
+    first, again = warm(problem), warm(problem)
+    late = first.ask(2)[:1]
+    first.tell(late.with_columns(**problem.measure(late)))
+    again.load_state_dict(unpack(pack(first.state_dict())))
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        before = _global_state()
+        batch = (first if seed == 1 else again).ask(2)
+        assert _global_state() == before
+        if seed == 1:
+            expected = batch
+    assert batch.equals(expected)
+    problem.space.check(batch)
+    again.load_state_dict(unpack(pack(first.state_dict())))
+    assert again.ask().equals(first.ask())
+
+
+def _global_state():
+    return (
+        torch.get_rng_state().numpy().tobytes(),
+        np.random.get_state()[1].tobytes(),  # noqa: NPY002
+        np.random.get_state()[2],  # noqa: NPY002
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+    )
+
+
+def test_pending_rows_are_not_proposed_again():
+    optimizer = warm(BRANIN)
+    rows = np.concatenate(
+        [np.stack([b["u"], b["v"]], 1) for b in (optimizer.ask(3), optimizer.ask())]
+    )
+    gaps = np.abs(rows[:, None] - rows[None]).max(axis=-1) + 100 * np.eye(4)
+    assert gaps.min() > 0.05
+
+
+def test_failed_rows_are_never_proposed_again():
+    # The best place is a corner, and it fails.
+    space = bb.Space(bb.Real("x", 0, 1), bb.Categorical("c", ["a", "b"]))
+    problem = bb.problem(lambda p: -p["x"] + (p["c"] == "a"), space)
+    optimizer = warm(problem, rows=6)
+    optimizer.tell(bb.Batch({"x": [1.0], "c": ["b"], "y": [np.nan]}))
+    for _ in range(5):
+        batch = optimizer.ask()
+        assert (batch["x"][0], batch["c"][0]) != (1.0, "b")
+        optimizer.tell(batch.with_columns(y=[np.nan]))
+
+
+def test_nothing_but_failures():
+    optimizer = bb.Bayes(BRANIN, n_init=2, seed=0)
+    for _ in range(4):
+        batch = optimizer.ask(2)
+        optimizer.tell(batch.with_columns(y=[0.0, 0.0], ok=[False, False]))
+    rows = optimizer.ask(3)
+    BRANIN.space.check(rows)
+    assert len(np.unique(rows["u"])) == 3
+
+
+def test_asking_before_anything_is_told():
+    rows = bb.Bayes(CONSTRAINED, n_init=0, seed=0).ask(5)
+    CONSTRAINED.space.check(rows)
+    assert len(np.unique(rows["x"])) == 5
 
 
 def test_finite_space_is_exhausted_without_repetition():
@@ -113,6 +178,32 @@ def test_finite_space_is_exhausted_without_repetition():
         seen += [(row["a"], row["c"]) for row in batch]
         optimizer.tell(batch.with_columns(**problem.measure(batch), ok=np.arange(len(batch)) > 0))
     assert len(seen) == len(set(seen)) == 12
+
+
+def test_known_noise_decides_whom_to_believe():
+    space = bb.Space(bb.Real("x", 0, 1))
+    problem = bb.problem(lambda p: {}, space, bb.Minimize("y", noise="se"))
+    optimizer = bb.Bayes(problem, n_init=0, seed=0)
+    x = np.linspace(0, 1, 9)
+    y = (x - 0.3) ** 2
+    se = np.full(9, 0.01)
+    y[7], se[7] = -1.0, 10.0  # a wild value that says of itself that it is worth nothing
+    optimizer.tell(bb.Batch({"x": x, "y": y, "se": se}))
+    assert optimizer.ask()["x"][0] == pytest.approx(0.3, abs=0.15)
+
+
+def test_init_proposes_the_first_rows_and_learns():
+    init = bb.optuna.TPE(BRANIN, n_startup_trials=2, seed=1)
+    alone = bb.optuna.TPE(BRANIN, n_startup_trials=2, seed=1)
+    optimizer = bb.Bayes(BRANIN, init=init, n_init=5, seed=0)
+    for _ in range(5):
+        batch, expected = optimizer.ask(), alone.ask()
+        assert batch.equals(expected)
+        optimizer.tell(batch.with_columns(**BRANIN.measure(batch)))
+        alone.tell(expected.with_columns(**BRANIN.measure(expected)))
+    assert init.asked == 5
+    optimizer.ask()
+    assert init.asked == 5
 
 
 def test_wrong_arguments():
