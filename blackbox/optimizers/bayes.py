@@ -48,7 +48,8 @@ class Bayes(Optimizer):
         seed: seeds the optimizer's only generator.
 
     Raises:
-        ProblemError: ``n_init`` is negative, or ``init`` was built for another problem.
+        ProblemError: ``n_init`` is negative, ``init`` was built for another problem, or the
+            device cannot be used.
         MissingExtraError: PyTorch or BoTorch is not installed (extra ``bayes``).
     """
 
@@ -69,6 +70,7 @@ class Bayes(Optimizer):
             warnings.simplefilter("ignore")
             for module in ("scipy.optimize", "torch", "gpytorch", "botorch"):
                 require(module, "bayes")
+        _try_device(device)
         space = problem.space
         self._features = Features(space)
         self._search = Search(self._features)
@@ -199,6 +201,18 @@ class Bayes(Optimizer):
             return scores, None
         deviations = np.maximum(self._told[name], 0.0)
         return scores, np.where(ok, deviations, np.median(deviations[ok]))
+
+
+def _try_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise ProblemError(
+            f"Bayes: device={device!r} cannot be used: {first}; give 'cpu'"
+        ) from error
 
 
 def _rows(rows: list[Array]) -> list[Array]:

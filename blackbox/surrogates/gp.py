@@ -1,8 +1,8 @@
 """An exact Gaussian process on features, in float64, fitted by maximum a posteriori.
 
 Kernel: Matern 5/2 over all numbers and shares, with one length scale each and the dimension-scaled
-prior of Hvarfner, Hellsten and Nardi (2024, *Vanilla Bayesian Optimization
-Performs Great in High Dimensions*), times an exponential Hamming kernel over the categories.
+prior of Hvarfner, Hellsten and Nardi (2024, *Vanilla Bayesian Optimization Performs Great in High
+Dimensions*), times an exponential Hamming kernel over the categories.
 
 Notation: X (n, d) features, y (n,) scores, larger is better; z = (y - shift) / scale.
 """
