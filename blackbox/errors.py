@@ -1,4 +1,4 @@
-"""Every error that blackbox raises, and the one way to ask for an optional dependency.
+"""Every error that blackbox raises, and the one way to ask for an optional dependency::
 
     BlackboxError
     ├── BatchError           a column has the wrong name, length, shape or type

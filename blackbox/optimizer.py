@@ -110,6 +110,12 @@ class Optimizer(ABC):
         made._arguments = {k: v for k, v in list(bound.arguments.items())[1:] if k != "problem"}
         return made
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # What help() and editors show is the constructor, not the ``__new__`` above it.
+        _, *rest = inspect.signature(cls.__init__).parameters.values()
+        cls.__signature__ = inspect.Signature(rest)  # type: ignore[attr-defined]
+
     def __init__(self, problem: Problem, *, seed: int | None = None) -> None:
         if not isinstance(problem, Problem):
             raise ProblemError(f"problem is {problem!r}; give a Problem")

@@ -29,7 +29,7 @@ class Real(Parameter):
         low: smallest value (inclusive).
         high: largest value (inclusive).
         log: search on a logarithmic scale; needs ``low > 0``.
-        dim: None for a scalar; k makes one column (n, k). Given as ``size=k``.
+        size: None for a scalar; k makes one column (n, k), kept as ``dim``.
 
     Raises:
         SpaceError: bounds that are not finite numbers, in the wrong order, or not positive
@@ -103,7 +103,7 @@ class Integer(Parameter):
         high: largest value (inclusive); at most 2**50 values and 2**51 in size, 2**40 on a log
             scale.
         log: search on a logarithmic scale; needs ``low >= 1``.
-        dim: None for a scalar; k makes one column (n, k). Given as ``size=k``.
+        size: None for a scalar; k makes one column (n, k), kept as ``dim``.
 
     Raises:
         SpaceError: bounds that are not integers, in the wrong order, or too far apart.

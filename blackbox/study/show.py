@@ -31,7 +31,8 @@ class Progress:
 
     def __init__(self, study: Study, budget: Budget, show: bool | None) -> None:
         if show is None:
-            show = (sys.stderr.isatty() or _in_notebook()) and find_spec("rich") is not None
+            looked_at = sys.stderr.isatty() or (_in_notebook() and _found("ipywidgets"))
+            show = looked_at and _found("rich")
         self._study = study
         self._budget = budget
         self._bar: Any = None
@@ -136,6 +137,10 @@ def _text(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return "[" + ", ".join(_text(v) for v in value.tolist()) + "]"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _found(module: str) -> bool:
+    return find_spec(module) is not None
 
 
 def _in_notebook() -> bool:
