@@ -1,4 +1,6 @@
-"""Every error that blackbox raises, and the one way to ask for an optional dependency::
+"""Every error that blackbox raises, and the one way to ask for an optional dependency.
+
+The tree::
 
     BlackboxError
     ├── BatchError           a column has the wrong name, length, shape or type
