@@ -13,6 +13,9 @@ import torch
 def isolated(seed: int, device: str) -> Iterator[None]:
     """Seeded global generators inside, untouched ones outside; numerical warnings are silent.
 
+    One thread inside: matrices of some hundred rows are slower on several, the more so on busy
+    cores, and sums in another order would not repeat bit by bit.
+
     BoTorch draws from PyTorch's global generator here and there. Its warnings speak of jitter and
     of iteration limits, both of which are handled where they arise.
 
@@ -28,4 +31,9 @@ def isolated(seed: int, device: str) -> Iterator[None]:
         if cuda:
             with torch.cuda.device(cuda[0]):
                 torch.cuda.manual_seed(seed)
-        yield
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
