@@ -24,10 +24,10 @@ TARGET = {"source": 0.7, "docstrings": 0.3}
 #: they stand have no domain of their own; bare code comes nearest.
 PROPORTIONAL = {"code": 0.7, "docstrings": 0.3}
 #: Bytes read in training grow as the square root of the model's operations a byte.
-SIZES = (Size(14, 120), Size(28, 200), Size(56, 360))
+SIZES = (Size(12, 115), Size(24, 195), Size(48, 340))
 #: The same in a blink, to see that everything runs; the losses mean little.
-TINY = (Size(6, 12), Size(8, 16), Size(12, 24))
-JUDGED = 320  # held-out windows of each part of the target that a model is judged by
+TINY = (Size(6, 16), Size(8, 20), Size(12, 32))
+JUDGED = 640  # held-out windows of each part of the target that a model is judged by
 
 
 class DataMixture(bb.Problem):

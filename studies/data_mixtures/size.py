@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 KERNEL = 3  # taps of one convolution
 DILATIONS = (1, 3)  # one layer each; together they see 9 bytes
-CONTEXT = 64  # bytes predicted in one window
-WINDOWS = 8  # windows in one batch
+CONTEXT = 32  # bytes predicted in one window
+WINDOWS = 12  # windows in one batch
 
 
 @dataclass(frozen=True)
