@@ -172,7 +172,7 @@ class DaskExecutor(Executor):
         exits = self._client.run(os._exit, 1, workers=[worker], on_error="ignore")
         try:
             await asyncio.wait_for(exits, _EXIT)
-        except asyncio.TimeoutError:  # native code holds the interpreter; its nanny can end it
+        except TimeoutError:  # native code holds the interpreter; its nanny can end it
             await self._client.restart_workers([worker], timeout=_EXIT, raise_for_error=False)
 
     async def _why(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -152,7 +153,10 @@ class RayExecutor(Executor):
         ready, _ = ray.wait([items], timeout=timeout, fetch_local=False)
         if not ready:
             stop()
-            ray.wait([items], timeout=None, fetch_local=False)  # until it is gone
+            # Until it is gone. If its worker had died before, and Ray was slow to say so, it says
+            # so here instead of confirming the cancellation.
+            with contextlib.suppress(ray.exceptions.TaskCancelledError):
+                ray.get(next(items))
             raise TaskTimeoutError(f"stopped after {timeout:g} s; give it longer if it needs more")
         future.finish(ray.get(next(items)))
 
@@ -164,8 +168,11 @@ class RayExecutor(Executor):
             return self._sent[1]
 
     def _translate(self, error: BaseException) -> BaseException:
-        failures = self._ray.exceptions
-        if isinstance(error, failures.WorkerCrashedError | failures.NodeDiedError):
+        """Ray's many words for a lost worker; what the function raised travels as an answer."""
+        words = self._ray.exceptions
+        ours = words.RayTaskError | words.TaskCancelledError | words.RuntimeEnvSetupError
+        lost = isinstance(error, words.RayError) and not isinstance(error, ours)
+        if lost or isinstance(error, StopIteration):  # a stream cut short: no answer will come
             return WorkerDiedError(f"the Ray worker died at this task ({type(error).__name__})")
         return error
 
