@@ -221,7 +221,22 @@ class Problem:
                 f"{self.name}.{call} gave outcomes {sorted(map(str, answer))}; "
                 f"the problem declares {sorted(names)}"
             )
-        return {name: outcome(self.name, name, answer[name], n) for name in names}
+        named = {name: outcome(self.name, name, answer[name], n) for name in names}
+        self.check_noise(named)
+        return named
+
+    def check_noise(self, outcomes: Mapping[str, Array]) -> None:
+        """Refuse known noise that no standard error can be.
+
+        Raises:
+            ProblemError: a standard error is negative.
+        """
+        for name in (o.noise for o in self.objectives if o.noise):
+            if np.any(outcomes[name] < 0):
+                raise ProblemError(
+                    f"{self.name}: noise {name!r} is {np.min(outcomes[name])}; a standard error is "
+                    "at least 0, or NaN where the row failed"
+                )
 
     def check(self) -> None:
         """Refuse a problem declared wrongly.

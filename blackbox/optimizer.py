@@ -287,6 +287,10 @@ class Optimizer(ABC):
         for name in self.problem.outcomes:
             columns[name] = values = self._outcome(batch, name)
             ok &= np.isfinite(values)
+        try:
+            self.problem.check_noise(columns)
+        except ProblemError as error:
+            raise TellError(f"tell: {error}") from None
         if "ok" in batch:
             if batch["ok"].dtype != bool or batch["ok"].ndim != 1:
                 raise TellError(f"tell: column 'ok' is {batch['ok'].dtype}; give (n,) bools")

@@ -199,7 +199,7 @@ class Bayes(Optimizer):
         name = self.problem.objectives[0].noise
         if name is None:
             return scores, None
-        deviations = np.maximum(self._told[name], 0.0)
+        deviations = self._told[name]
         return scores, np.where(ok, deviations, np.median(deviations[ok]))
 
 

@@ -107,6 +107,8 @@ def spread(results: Results) -> str:
         f"{tried.max():.3f} {UNIT}, with a standard deviation of {effect:.3f}; that of one mixture "
         f"trained again under other seeds is {luck:.3f}."
     )
+    if luck == 0:
+        return text
     if effect <= 2 * luck:
         return f"{text} The mixture's effect is not clearly above training luck."
     return f"{text} The mixture matters {effect / luck:.0f} times as much as training luck."
@@ -117,8 +119,8 @@ def optimism(results: Results) -> str:
     mean, half = interval(np.array([found.mean - found.seen for found in results.found]))
     ends = f" (95 % interval {mean - half:+.3f} to {mean + half:+.3f})" if half < np.inf else ""
     return (
-        "A study's best loss is the least of many noisy ones. Under fresh seeds the same mixtures "
-        f"have {mean:+.3f} {UNIT} more on average{ends}."
+        "A study's best loss is the least of many noisy ones. Trained again under fresh seeds, "
+        f"these mixtures differ from it by {mean:+.3f} {UNIT} on average{ends}."
     )
 
 

@@ -17,7 +17,7 @@ from scipy import stats
 
 import blackbox as bb
 from blackbox.errors import EvaluationError, ProblemError
-from studies.data_mixtures import corpus, reading, run
+from studies.data_mixtures import corpus, reading, report, run
 from studies.data_mixtures.measure import Measured, Run, measure
 from studies.data_mixtures.problem import SIZES, TARGET, TINY, DataMixture, mixture
 from studies.data_mixtures.results import (
@@ -352,7 +352,7 @@ class TestRun:
         for column in ("id", "mix", "loss"):
             np.testing.assert_array_equal(resumed[column], expected[column])
 
-    def test_studies_with_failures_still_end_in_results(self):
+    def test_studies_with_failures_still_end_in_a_report_that_names_them(self, tmp_path):
         problem = DataMixture(TINY)
         target = problem.target.params
         history = bb.Batch(
@@ -365,19 +365,27 @@ class TestRun:
                 "cost": np.ones(3),
             }
         )
+        trace = 'Traceback\n  File "model.py"\nValueError: <boom>'
         told = [
-            Told("Random", 0, history, {0: "boom"}, 1.0),
-            Told("Random", 1, history[:1], {0: "boom"}, 1.0),
+            Told("Random", 0, history, {0: trace}, 1.0),
+            Told("Random", 1, history[:1], {0: trace}, 1.0),
         ]
         plan = make_plan(told, repeats=2, ladder=4)
         known = from_studies(problem, told)
         measured = {r: Measured(4.0, 0.1) for r in plan.runs(problem) if r not in known}
+        measured[next(iter(measured))] = Measured(math.nan, 0.0, "MemoryError()")
         results = collect(problem, told, plan, measured, known)
         assert [t.label for t in results.told] == ["Random, seed 0"]
         assert results.best.seen == 4.5
         np.testing.assert_array_equal(results.best.mix, history["mix"][2])
         np.testing.assert_array_equal(results.ladder[target], [5.0, 4.5])
         np.testing.assert_array_equal(results.points("Random")[1], [5.0, 4.5])
+        report.write_report(tmp_path / "report.html", results, run.parse(["--tiny"]), seconds=1.0)
+        page = (tmp_path / "report.html").read_text(encoding="utf-8")
+        for text in ("ValueError: &lt;boom&gt;", "MemoryError()", "<td>failed</td>"):
+            assert text in page
+        assert "<td>None" not in page
+        assert ">nan" not in page
         with pytest.raises(EvaluationError, match="boom"):
             collect(problem, told[1:], make_plan(told[1:], 2, 4), measured, known)
 

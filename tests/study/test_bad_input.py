@@ -63,6 +63,18 @@ def test_wrong_tells_are_refused_and_change_nothing(tmp_path, rows, error, messa
         assert study.run(3).told == 3
 
 
+def test_a_negative_standard_error_is_refused_when_told_and_fails_its_row_when_measured():
+    problem = bb.problem(
+        lambda p: {"y": p["x"], "sem": p["x"]}, SPACE, bb.Minimize("y", noise="sem")
+    )
+    study = bb.Study(problem, bb.Random(problem, seed=0))
+    with pytest.raises(TellError, match=r"noise 'sem' is -1.0; a standard error is at least 0"):
+        study.tell(bb.Batch({"x": [0.5], "n": [2], "y": [1.0], "sem": [-1.0]}))
+    study.run(20, on_error="record")
+    assert np.array_equal(study.history["ok"], study.history["x"] >= 0)
+    assert 0 < study.failed < 20
+
+
 def test_a_space_that_does_not_match_names_every_difference(tmp_path):
     study_of(tmp_path / "s").close()
     other = bb.Space(bb.Real("x", -1, 2), bb.Integer("n", 1, 5), bb.Real("z", 0, 1))
