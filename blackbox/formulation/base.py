@@ -1,104 +1,21 @@
-"""What is measured: named outcomes on a space, and how to measure them."""
+"""A problem: named outcomes on a space, and how to measure them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from numbers import Real
+from dataclasses import asdict
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.batch import Array, Batch, Row, as_column
-from blackbox.errors import BatchError, ProblemError, SpaceError
-from blackbox.space import Parameter, Space
-from blackbox.space.parameter import RESERVED
+from blackbox.batch import Array, Batch, Row
+from blackbox.errors import ProblemError
+from blackbox.formulation.faults import faults
+from blackbox.formulation.outcomes import Constraint, Fidelity, Measure, Minimize, Objective
+from blackbox.space import Space
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Objective:
-    """A named outcome to minimize or maximize; made as ``Minimize`` or ``Maximize``.
-
-    Args:
-        name: name of the outcome.
-        noise: name of a further outcome that holds this one's known standard error.
-    """
-
-    name: str
-    noise: str | None = None
-
-    @property
-    def sign(self) -> float:
-        """+1 where larger is better, -1 where smaller is."""
-        raise ProblemError(f"objective {self.name!r}: use Minimize or Maximize")
-
-
-class Minimize(Objective):
-    """An outcome of which less is better."""
-
-    @property
-    def sign(self) -> float:
-        return -1.0
-
-
-class Maximize(Objective):
-    """An outcome of which more is better."""
-
-    @property
-    def sign(self) -> float:
-        return 1.0
-
-
-@dataclass(frozen=True)
-class Constraint:
-    """A measured outcome that must lie between two bounds.
-
-    Args:
-        name: name of the outcome.
-        lower: smallest feasible value.
-        upper: largest feasible value.
-    """
-
-    name: str
-    lower: float = -math.inf
-    upper: float = math.inf
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A measured outcome by which elites differ, with the range that is of interest.
-
-    Args:
-        name: name of the outcome.
-        low: smallest value of interest.
-        high: largest value of interest.
-    """
-
-    name: str
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Fidelity:
-    """An input outside the space that makes an evaluation cheaper and less true.
-
-    Args:
-        parameter: what may be chosen, for instance ``Ordinal("params", [1e6, 6e7, 1e9])``.
-        target: the value at which the problem is to be solved.
-    """
-
-    parameter: Parameter
-    target: Any
-
-    @property
-    def name(self) -> str:
-        """Name of the fidelity's column."""
-        return self.parameter.name
 
 
 class Problem:
@@ -244,7 +161,7 @@ class Problem:
         Raises:
             ProblemError: lists everything wrong at once.
         """
-        wrong = list(_faults(self))
+        wrong = faults(self)
         if wrong:
             raise ProblemError("\n  - ".join([f"problem {self.name} is declared wrongly:", *wrong]))
 
@@ -340,92 +257,3 @@ def problem(
     made = _FunctionProblem(function, batch, declared | ({"cost": cost} if cost else {}))
     made.check()
     return made
-
-
-def _faults(problem: Problem) -> list[str]:
-    """Everything wrong with a declaration, one line each."""
-    space = getattr(problem, "space", None)
-    if not isinstance(space, Space):
-        return [f"space is {space!r}; set it to a Space"]
-    kinds = {
-        "objectives": Minimize | Maximize,
-        "constraints": Constraint,
-        "measures": Measure,
-    }
-    wrong: list[str] = []
-    for field, kind in kinds.items():
-        values = getattr(problem, field, None)
-        if not isinstance(values, list | tuple) or not all(isinstance(v, kind) for v in values):
-            names = getattr(kind, "__name__", "Minimize and Maximize")
-            wrong.append(f"{field} is {values!r}; set it to a list of {names}")
-    fidelity = problem.fidelity
-    known = isinstance(fidelity, Fidelity) and isinstance(fidelity.parameter, Parameter)
-    if fidelity is not None and not known:
-        wrong.append(f"fidelity is {fidelity!r}; set it to Fidelity(parameter, target=...)")
-    if wrong:
-        return wrong
-    if not problem.objectives and not problem.measures:
-        wrong.append("objectives are empty; give at least one Minimize or Maximize")
-    return [
-        *wrong,
-        *_name_faults(problem),
-        *_range_faults(problem),
-        *_fidelity_faults(problem),
-        *_method_faults(problem),
-    ]
-
-
-def _name_faults(problem: Problem) -> list[str]:
-    wrong = []
-    names = [*problem.inputs, *problem.outcomes]
-    for name in sorted({str(n) for n in names if names.count(n) > 1}):
-        wrong.append(f"name {name!r} is used {names.count(name)} times; rename all but one")
-    for name in problem.outcomes:
-        if not isinstance(name, str) or not name or name in RESERVED:
-            wrong.append(f"outcome name {name!r} must be a non-empty string, not one of {RESERVED}")
-    return wrong
-
-
-def _range_faults(problem: Problem) -> list[str]:
-    wrong = []
-    for c in problem.constraints:
-        if (
-            not _numbers(c.lower, c.upper)
-            or not c.lower <= c.upper
-            or (math.isinf(c.lower) and math.isinf(c.upper))
-        ):
-            wrong.append(
-                f"constraint {c.name!r} has lower={c.lower!r}, upper={c.upper!r}; "
-                "give at least one bound, lower not above upper"
-            )
-    for m in problem.measures:
-        numbers = _numbers(m.low, m.high)
-        if not numbers or not m.low < m.high or not math.isfinite(m.high - m.low):
-            wrong.append(f"measure {m.name!r} has low={m.low!r}, high={m.high!r}; give low < high")
-    return wrong
-
-
-def _numbers(*values: object) -> bool:
-    return all(isinstance(v, Real) and not isinstance(v, bool) for v in values)
-
-
-def _fidelity_faults(problem: Problem) -> list[str]:
-    fidelity = problem.fidelity
-    if fidelity is None:
-        return []
-    if fidelity.parameter.size is not None:
-        return [f"fidelity {fidelity.name!r} is a vector; give a scalar parameter"]
-    try:
-        fidelity.parameter.check(as_column(fidelity.name, [fidelity.target]))
-    except (SpaceError, BatchError) as error:
-        return [f"fidelity {fidelity.name!r}: target {fidelity.target!r} is outside: {error}"]
-    return []
-
-
-def _method_faults(problem: Problem) -> list[str]:
-    defined = [
-        name for name in ("evaluate", "evaluate_batch") if callable(getattr(problem, name, None))
-    ]
-    if len(defined) == 1:
-        return []
-    return [f"{' and '.join(defined) or 'neither evaluate nor evaluate_batch'} defined; define one"]

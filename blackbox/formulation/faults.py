@@ -1,0 +1,102 @@
+"""Everything that can be wrong with the declaration of a problem."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+from blackbox.batch import as_column
+from blackbox.errors import BatchError, SpaceError
+from blackbox.formulation.outcomes import Constraint, Fidelity, Maximize, Measure, Minimize
+from blackbox.space import Parameter, Space
+from blackbox.space.parameter import RESERVED
+
+
+def faults(problem: Any) -> list[str]:
+    """Everything wrong with a problem, one line each; its attributes may be of any type."""
+    space = getattr(problem, "space", None)
+    if not isinstance(space, Space):
+        return [f"space is {space!r}; set it to a Space"]
+    kinds = {
+        "objectives": Minimize | Maximize,
+        "constraints": Constraint,
+        "measures": Measure,
+    }
+    wrong: list[str] = []
+    for field, kind in kinds.items():
+        values = getattr(problem, field, None)
+        if not isinstance(values, list | tuple) or not all(isinstance(v, kind) for v in values):
+            names = getattr(kind, "__name__", "Minimize and Maximize")
+            wrong.append(f"{field} is {values!r}; set it to a list of {names}")
+    fidelity = problem.fidelity
+    known = isinstance(fidelity, Fidelity) and isinstance(fidelity.parameter, Parameter)
+    if fidelity is not None and not known:
+        wrong.append(f"fidelity is {fidelity!r}; set it to Fidelity(parameter, target=...)")
+    if wrong:
+        return wrong
+    if not problem.objectives and not problem.measures:
+        wrong.append("objectives are empty; give at least one Minimize or Maximize")
+    return [
+        *wrong,
+        *_name_faults(problem),
+        *_range_faults(problem),
+        *_fidelity_faults(problem),
+        *_method_faults(problem),
+    ]
+
+
+def _name_faults(problem: Any) -> list[str]:
+    wrong = []
+    names = [*problem.inputs, *problem.outcomes]
+    for name in sorted({str(n) for n in names if names.count(n) > 1}):
+        wrong.append(f"name {name!r} is used {names.count(name)} times; rename all but one")
+    for name in problem.outcomes:
+        if not isinstance(name, str) or not name or name in RESERVED:
+            wrong.append(f"outcome name {name!r} must be a non-empty string, not one of {RESERVED}")
+    return wrong
+
+
+def _range_faults(problem: Any) -> list[str]:
+    wrong = []
+    for c in problem.constraints:
+        if (
+            not _numbers(c.lower, c.upper)
+            or not c.lower <= c.upper
+            or (math.isinf(c.lower) and math.isinf(c.upper))
+        ):
+            wrong.append(
+                f"constraint {c.name!r} has lower={c.lower!r}, upper={c.upper!r}; "
+                "give at least one bound, lower not above upper"
+            )
+    for m in problem.measures:
+        numbers = _numbers(m.low, m.high)
+        if not numbers or not m.low < m.high or not math.isfinite(m.high - m.low):
+            wrong.append(f"measure {m.name!r} has low={m.low!r}, high={m.high!r}; give low < high")
+    return wrong
+
+
+def _numbers(*values: object) -> bool:
+    return all(isinstance(v, Real) and not isinstance(v, bool) for v in values)
+
+
+def _fidelity_faults(problem: Any) -> list[str]:
+    fidelity = problem.fidelity
+    if fidelity is None:
+        return []
+    if fidelity.parameter.size is not None:
+        return [f"fidelity {fidelity.name!r} is a vector; give a scalar parameter"]
+    try:
+        fidelity.parameter.check(as_column(fidelity.name, [fidelity.target]))
+    except (SpaceError, BatchError) as error:
+        return [f"fidelity {fidelity.name!r}: target {fidelity.target!r} is outside: {error}"]
+    return []
+
+
+def _method_faults(problem: Any) -> list[str]:
+    defined = [
+        name for name in ("evaluate", "evaluate_batch") if callable(getattr(problem, name, None))
+    ]
+    if len(defined) == 1:
+        return []
+    return [f"{' and '.join(defined) or 'neither evaluate nor evaluate_batch'} defined; define one"]
