@@ -38,10 +38,10 @@ class DataMixture(bb.Problem):
     the bit by the same mixture, size, seed and version of PyTorch.
 
     All evaluations of a problem share its training seed: initialisation, and for each domain the
-    order of its windows. That makes training luck partly common to all mixtures, so that it drops
-    out when they are compared (README.md has the measurement). The rest of the luck is frozen into
-    the losses, and an optimizer will find mixtures that profit from it: confirm what it finds
-    under other seeds.
+    order of its windows. That makes a part of training luck common to all mixtures, so that it
+    drops out when they are compared (README.md has the measurement). The rest is frozen into the
+    losses, and an optimizer will find mixtures that profit from it: confirm what it finds under
+    other seeds.
 
     Args:
         sizes: models from the cheapest to the target.

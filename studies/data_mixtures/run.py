@@ -145,12 +145,17 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     )
     add = parser.add_argument
     add("--tiny", action="store_true", help="seconds instead of minutes; the losses mean little")
-    add("--optimizers", nargs="+", default=["Bayes", "Random"], metavar="NAME")
+    names = "as in blackbox: Bayes, Random, Sobol, optuna.TPE, ...; default: Bayes Random"
+    add("--optimizers", nargs="+", default=["Bayes", "Random"], metavar="NAME", help=names)
     add("--seeds", nargs="+", type=int, metavar="SEED", help="default: 0 1 2 3; tiny: 0")
-    add("--max-cost", type=float, help="of each study, in target-size runs; default: 20; tiny: 8")
-    add("--repeats", type=int, help="fresh seeds to confirm a mixture; default: 5; tiny: 2")
-    add("--jobs", type=int, help="processes; default: one a core")
-    add("--workers", type=int, default=1, help="evaluations at once inside each study")
+    add(
+        "--max-cost",
+        type=_at_least_one,
+        help="of each study, in target-size runs; default: 20; tiny: 8",
+    )
+    add("--repeats", type=_count, help="fresh seeds to confirm a mixture; default: 5; tiny: 2")
+    add("--jobs", type=_count, help="processes; default: one a core")
+    add("--workers", type=_count, default=1, help="evaluations at once inside each study")
     add("--out", type=Path, help="default: runs/data_mixtures; tiny: runs/data_mixtures-tiny")
     given = parser.parse_args(arguments)
     tiny: bool = given.tiny
@@ -160,11 +165,28 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         max_cost=given.max_cost or (8.0 if tiny else 20.0),
         repeats=given.repeats or (2 if tiny else 5),
         ladder=6 if tiny else 24,
-        jobs=given.jobs or len(os.sched_getaffinity(0)),
+        jobs=given.jobs or _cores(),
         workers=given.workers,
         out=given.out or Path("runs") / ("data_mixtures-tiny" if tiny else "data_mixtures"),
         tiny=tiny,
     )
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _at_least_one(text: str) -> float:
+    if not float(text) >= 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return float(text)
+
+
+def _count(text: str) -> int:
+    return int(_at_least_one(str(int(text))))
 
 
 def _say(text: str) -> None:

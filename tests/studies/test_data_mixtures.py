@@ -329,6 +329,12 @@ class TestRun:
             with pytest.raises(ProblemError, match="--optimizers"):
                 run.optimizer(wrong, problem, 0)
 
+    @pytest.mark.parametrize("wrong", ["--max-cost 0", "--repeats -1", "--jobs 0", "--workers 1.5"])
+    def test_counts_on_the_command_line_are_checked(self, wrong, capsys):
+        with pytest.raises(SystemExit):
+            run.parse(wrong.split())
+        assert wrong.split()[0] in capsys.readouterr().err
+
     def test_an_optimizer_of_several_fidelities_drops_in(self, monkeypatch, tmp_path):
         monkeypatch.setattr(bb, "Cheapest", Cheapest, raising=False)
         options = run.parse(["--tiny", "--max-cost", "3", "--out", str(tmp_path)])
