@@ -97,7 +97,7 @@ class PebbleExecutor(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Stop at once."""
-        self.pool.stop()  # type: ignore[no-untyped-call]
+        self.pool.stop()
         self.pool.join()
 
 

@@ -210,7 +210,12 @@ def main() -> None:
         "kills",
         "kill -9 at random moments of a sequential study",
         rows,
-        [f"seed {options.seed}; rows per study: { {n: c.rows for n, c in CASES.items()} }"],
+        [
+            "A life of a study is killed after a random part of 0.2 to 1 s.",
+            "Rows a study: " + ", ".join(f"{name} {case.rows}" for name, case in CASES.items()),
+        ],
+        seeds=[options.seed],
+        libraries=["numpy", "torch", "botorch", "optuna", "pymoo"],
     )
 
 

@@ -160,7 +160,7 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
         "pyribs scheduler": (pyribs, {1: 1000, 100: 50_000, 10_000: 500_000}),
     }
     if importlib.util.find_spec("ribs") is None:
-        print("pyribs is left out: pip install ribs")
+        print("pyribs is left out: it comes with the extra bench")
         del kinds["pyribs scheduler"]
     table = []
     for name, (make, budget) in kinds.items():
