@@ -84,7 +84,7 @@ def _message(folder: Path, owner: str) -> str:
     if owner == str(os.getpid()):
         return (
             f"the study in {str(folder)!r} is already open for writing in this process "
-            f"(pid {owner}): close() it first, or open it with StudyReader"
+            f"(pid {owner}): close() it first, or read it with blackbox.open_study"
         )
     return (
         f"the study in {str(folder)!r} is being written by the process with pid {owner}: "
