@@ -56,7 +56,7 @@ _REASONS = {
     "failing; nothing stored before is lost",
     "SQLITE_READONLY_ROLLBACK": "its writer was killed in a commit: open it once with StudyWriter, "
     "which brings it in order",
-    "SQLITE_READONLY": "it is read-only: give a folder that you may write, or use StudyReader",
+    "SQLITE_READONLY": "it is read-only: give a folder that you may write, or read it with blackbox.open_study",
     "SQLITE_CANTOPEN": "it cannot be opened: check that the folder exists and may be read and "
     "written",
     "SQLITE_PERM": "access is denied: check the permissions of the folder",

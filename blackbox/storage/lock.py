@@ -88,7 +88,7 @@ def _message(folder: Path, owner: str) -> str:
         )
     return (
         f"the study in {str(folder)!r} is being written by the process with pid {owner}: "
-        "wait for it or stop it; StudyReader reads it meanwhile"
+        "wait for it or stop it; blackbox.open_study reads it meanwhile"
     )
 
 
