@@ -54,9 +54,10 @@ _REASONS = {
     "SQLITE_FULL": "the disk is full: free space, then go on; nothing stored before is lost",
     "SQLITE_IOERR": "the disk refused to read or write: it may be full, over a quota or "
     "failing; nothing stored before is lost",
-    "SQLITE_READONLY_ROLLBACK": "its writer was killed in a commit: open it once with StudyWriter, "
+    "SQLITE_READONLY_ROLLBACK": "its writer was killed in a commit: resume it once, "
     "which brings it in order",
-    "SQLITE_READONLY": "it is read-only: give a folder that you may write, or read it with blackbox.open_study",
+    "SQLITE_READONLY": "it is read-only: give a folder that you may write, or read it with "
+    "blackbox.open_study",
     "SQLITE_CANTOPEN": "it cannot be opened: check that the folder exists and may be read and "
     "written",
     "SQLITE_PERM": "access is denied: check the permissions of the folder",
