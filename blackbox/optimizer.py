@@ -105,7 +105,10 @@ class Optimizer(ABC):
         made = super().__new__(cls)
         # Constructor arguments, kept for the fingerprint that guards a study against a resume
         # by another optimizer.
-        bound = inspect.signature(cls.__init__).bind(made, *args, **kwargs)
+        try:
+            bound = inspect.signature(cls.__init__).bind(made, *args, **kwargs)
+        except TypeError:
+            return made  # a copy, whose arguments follow; or wrong ones, which __init__ refuses
         bound.apply_defaults()
         made._arguments = {k: v for k, v in list(bound.arguments.items())[1:] if k != "problem"}
         return made

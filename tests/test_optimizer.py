@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -267,3 +268,16 @@ def test_repr_shows_the_arguments() -> None:
     text = repr(Recorder(plain(), rate=0.1, seed=3))
     assert text.startswith("Recorder(")
     assert text.endswith("rate=0.1, seed=3)")
+
+
+def test_a_copy_goes_on_as_its_original_would():
+    optimizer = bb.Sobol(bb.problems.Branin(), seed=3)
+    optimizer.ask(5)
+    twin = copy.deepcopy(optimizer)
+    assert twin.spec() == optimizer.spec()
+    assert twin.ask(4).equals(optimizer.ask(4))
+
+
+def test_arguments_that_do_not_exist_are_named():
+    with pytest.raises(TypeError, match=r"__init__\(\) got an unexpected keyword argument 'sed'"):
+        bb.Random(bb.problems.Branin(), sed=3)
