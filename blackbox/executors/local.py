@@ -10,19 +10,19 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from types import TracebackType
+from concurrent.futures import Future
 from typing import Any
 
 from blackbox.errors import ExecutorError, require
 from blackbox.executors.outcome import check_timeout, check_workers
 from blackbox.executors.pool import Pool, Task
+from blackbox.executors.stoppable import StoppableExecutor
 from blackbox.executors.wire import StoppableFuture
 
 _KEPT = 8  # functions whose pickle is kept
 
 
-class LocalExecutor(Executor):
+class LocalExecutor(StoppableExecutor):
     """Worker processes on this machine, each with a pipe of its own.
 
     A task that overruns its timeout is killed, with every process it started; so is one whose
@@ -58,16 +58,6 @@ class LocalExecutor(Executor):
         # Runs when the executor is forgotten and when the interpreter ends: nothing is left behind.
         self._finalizer = weakref.finalize(self, self._pool.close, kill=True, wait=True)
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run ``fn(*args, **kwargs)`` in a worker, with the executor's own timeout."""
-        return self._add(fn, args, kwargs, self.timeout)
-
-    def schedule(
-        self, fn: Callable[..., Any], /, *args: Any, timeout: float | None = None
-    ) -> Future[Any]:
-        """Run ``fn(*args)`` and kill it when it runs longer than ``timeout`` seconds."""
-        return self._add(fn, args, {}, self.timeout if timeout is None else check_timeout(timeout))
-
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more tasks.
 
@@ -76,15 +66,6 @@ class LocalExecutor(Executor):
             cancel_futures: kill what runs and drop what waits; otherwise all of it is done first.
         """
         self._pool.close(kill=cancel_futures, wait=wait)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Wait for the tasks; after an exception (Ctrl-C too) kill them instead."""
-        self.shutdown(wait=True, cancel_futures=kind is not None)
 
     def __repr__(self) -> str:
         return f"LocalExecutor({self.workers}, timeout={self.timeout})"

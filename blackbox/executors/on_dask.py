@@ -8,14 +8,14 @@ import itertools
 import os
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from blackbox.errors import ExecutorError, require
 from blackbox.executors.dask_claims import NAME, Call, claims_plugin
 from blackbox.executors.outcome import TaskTimeoutError, WorkerDiedError, check_timeout
+from blackbox.executors.stoppable import StoppableExecutor
 from blackbox.executors.wire import StoppableFuture
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def dask_executor(client: Client, *, timeout: float | None = None) -> DaskExecut
     return DaskExecutor(client, timeout=timeout)
 
 
-class DaskExecutor(Executor):
+class DaskExecutor(StoppableExecutor):
     """Runs tasks on a dask cluster, each at most once.
 
     A task that overruns or is cancelled ends with its worker process, which its nanny replaces.
@@ -71,16 +71,6 @@ class DaskExecutor(Executor):
         """Threads that the cluster has now."""
         return sum(self._client.nthreads().values())
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run ``fn(*args, **kwargs)`` on the cluster, with the executor's own timeout."""
-        return self._add(fn, args, kwargs, self.timeout)
-
-    def schedule(
-        self, fn: Callable[..., Any], /, *args: Any, timeout: float | None = None
-    ) -> Future[Any]:
-        """Run ``fn(*args)`` and end its worker when it runs longer than ``timeout`` seconds."""
-        return self._add(fn, args, {}, self.timeout if timeout is None else check_timeout(timeout))
-
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more tasks; the client and its cluster stay open.
 
@@ -95,15 +85,6 @@ class DaskExecutor(Executor):
                 future.cancel()
         if wait:
             wait_for(futures, timeout=_LIFETIME if cancel_futures else None)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Wait for the tasks; after an exception (Ctrl-C too) stop them instead."""
-        self.shutdown(wait=True, cancel_futures=kind is not None)
 
     def _add(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Generator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from blackbox.errors import ExecutorError, require
@@ -15,13 +15,14 @@ from blackbox.executors.outcome import (
     check_timeout,
     check_workers,
 )
+from blackbox.executors.stoppable import StoppableExecutor
 from blackbox.executors.wire import Answer, StoppableFuture, answer
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    pass
 
 
-class RayExecutor(Executor):
+class RayExecutor(StoppableExecutor):
     """Runs tasks on Ray, by default on a local one that it starts and stops.
 
     Ray re-runs tasks whose worker died; this executor asks it not to (``max_retries=0``). A task
@@ -64,16 +65,6 @@ class RayExecutor(Executor):
         self._futures: set[StoppableFuture] = set()
         self._shut = False
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run ``fn(*args, **kwargs)`` on Ray, with the executor's own timeout."""
-        return self._add(fn, args, kwargs, self.timeout)
-
-    def schedule(
-        self, fn: Callable[..., Any], /, *args: Any, timeout: float | None = None
-    ) -> Future[Any]:
-        """Run ``fn(*args)`` and stop it when it runs longer than ``timeout`` seconds."""
-        return self._add(fn, args, {}, self.timeout if timeout is None else check_timeout(timeout))
-
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more tasks; stop the Ray that this executor started.
 
@@ -91,15 +82,6 @@ class RayExecutor(Executor):
         if wait and self._owns and self._ray.is_initialized():
             self._owns = False
             self._ray.shutdown()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Wait for the tasks; after an exception (Ctrl-C too) stop them instead."""
-        self.shutdown(wait=True, cancel_futures=kind is not None)
 
     def _add(
         self,
