@@ -13,7 +13,7 @@ import numpy as np
 
 from blackbox.batch import Array, Batch, Row, same_column
 from blackbox.errors import ProblemError, StorageError, TellError
-from blackbox.formulation import Problem
+from blackbox.formulation import Problem, outcome
 from blackbox.optimizer import Optimizer
 from blackbox.study.budget import Budget
 from blackbox.study.loop import Loop, OnError, Plan
@@ -262,20 +262,10 @@ class Study(Record):
             EvaluationError: an evaluation raised, with ``on_error="raise"``.
             ProblemError: no budget, or an argument out of range.
         """
-        steps = self.steps(
-            evaluations,
-            max_cost=max_cost,
-            max_seconds=max_seconds,
-            batch=batch,
-            executor=executor,
-            workers=workers,
-            timeout=timeout,
-            retries=retries,
-            on_error=on_error,
-        )
         budget = Budget(evaluations, max_cost, max_seconds)
+        plan = Plan(budget, batch, executor, workers, timeout, retries, on_error)
         with Progress(self, budget, progress) as bar:
-            for _ in steps:
+            for _ in self._timed(plan):
                 bar.update()
         return self
 
@@ -298,8 +288,13 @@ class Study(Record):
         return self._timed(plan)
 
     def close(self) -> None:
-        """Close the study's file; a closed study can still be read, plotted and exported."""
+        """Close the study's file; a closed study can still be read, plotted and exported.
+
+        Raises:
+            StorageError: the disk still refuses rows that were told; the study stays open.
+        """
         if self._journal is not None:
+            self._journal.flush()
             if not self._keep:
                 history, self._reasons = self.history, self.failures
                 self._table, self._keep = Table(history if len(history) else None), True
@@ -346,8 +341,13 @@ class Study(Record):
         for i in np.flatnonzero(repeated):
             at = int(np.flatnonzero(history["id"] == ids[i])[-1])
             for name in self.problem.outcomes:
-                given = np.asarray(batch[name][i : i + 1], np.float64)
-                if name in batch and not same_column(given, history[name][at : at + 1]):
+                if name not in batch:
+                    continue
+                try:
+                    given = outcome(self.problem.name, name, batch[name][i : i + 1], 1)
+                except ProblemError as error:
+                    raise TellError(f"tell: {error}") from None
+                if not same_column(given, history[name][at : at + 1]):
                     raise TellError(
                         f"tell: id {ids[i]} was told before with {name}={history[name][at]}, now "
                         f"{name}={given[0]}; a row is told once"

@@ -75,6 +75,18 @@ def test_a_negative_standard_error_is_refused_when_told_and_fails_its_row_when_m
     assert 0 < study.failed < 20
 
 
+def test_a_repeat_is_passed_over_unless_it_says_otherwise():
+    study = study_of()
+    asked = study.ask(1)
+    study.tell(asked.with_columns(y=[1.0]))
+    assert len(study.tell(bb.Batch({"id": [0]}).with_columns(y=[1]))) == 0
+    with pytest.raises(TellError, match=r"outcome 'y' is .*good"):
+        study.tell(bb.Batch({"id": [0], "y": ["good"]}))
+    with pytest.raises(TellError, match=r"outcome 'y' is missing"):
+        study.tell(bb.Batch({"id": [0]}))
+    assert study.told == 1
+
+
 def test_a_space_that_does_not_match_names_every_difference(tmp_path):
     study_of(tmp_path / "s").close()
     other = bb.Space(bb.Real("x", -1, 2), bb.Integer("n", 1, 5), bb.Real("z", 0, 1))
@@ -128,6 +140,8 @@ def test_a_full_disk_loses_nothing_and_the_run_goes_on_when_space_returns(tmp_pa
         stored = bb.open_study(tmp_path / "s").history
         assert stored.equals(whole[: len(stored)])
         assert told - len(stored) in (0, 1)
+        with pytest.raises(StorageError, match=r"(?i)full|space"):
+            study.close()
         connection.execute("PRAGMA max_page_count = 1000000")
         assert study.run(400).history.equals(whole)
     assert bb.open_study(tmp_path / "s").history.equals(whole)
