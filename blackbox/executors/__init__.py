@@ -11,6 +11,7 @@ from blackbox.executors.outcome import (
     TaskTimeoutError,
     WorkerDiedError,
 )
+from blackbox.executors.stoppable import StoppableExecutor
 
 __all__ = [
     "CanStop",
@@ -20,6 +21,7 @@ __all__ = [
     "LocalExecutor",
     "Outcome",
     "RayExecutor",
+    "StoppableExecutor",
     "TaskTimeoutError",
     "WorkerDiedError",
     "dask_executor",
