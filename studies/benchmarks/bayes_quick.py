@@ -22,37 +22,7 @@ OPTIMIZERS: dict[str, Callable[[bb.Problem, int], bb.Optimizer]] = {
     "Bayes": lambda problem, seed: bb.Bayes(problem, seed=seed),
 }
 
-# Hartmann-6, as in Surjanovic and Bingham's virtual library of simulation experiments.
-_A = np.array(
-    [
-        [10, 3, 17, 3.5, 1.7, 8],
-        [0.05, 10, 17, 0.1, 8, 14],
-        [3, 3.5, 1.7, 10, 17, 8],
-        [17, 8, 0.05, 10, 0.1, 14],
-    ]
-)
-_P = 1e-4 * np.array(
-    [
-        [1312, 1696, 5569, 124, 8283, 5886],
-        [2329, 4135, 8307, 3736, 1004, 9991],
-        [2348, 1451, 3522, 2883, 3047, 6650],
-        [4047, 8828, 8732, 5743, 1091, 381],
-    ]
-)
-_ALPHA = np.array([1.0, 1.2, 3.0, 3.2])
 _MIX = np.array([0.45, 0.3, 0.15, 0.1, 0.0])
-
-
-def branin(p: dict[str, Any]) -> float:
-    """Branin: three equal minima."""
-    u, v = p["u"], p["v"]
-    valley = v - 5.1 / (4 * np.pi**2) * u * u + 5 / np.pi * u - 6
-    return float(valley**2 + 10 * (1 - 1 / (8 * np.pi)) * np.cos(u) + 10)
-
-
-def hartmann(p: dict[str, Any]) -> float:
-    """Hartmann-6: one global and five local minima, far from the centre."""
-    return -float(_ALPHA @ np.exp(-(_A * (p["x"] - _P) ** 2).sum(axis=1)))
 
 
 def training(p: dict[str, Any]) -> float:
@@ -96,16 +66,8 @@ def cases() -> dict[str, tuple[bb.Problem, float, int]]:
         bb.Ordinal("depth", [1, 2, 4, 8]),
     )
     return {
-        "Branin, 2 Real": (
-            bb.problem(branin, bb.Space(bb.Real("u", -5, 10), bb.Real("v", 0, 15))),
-            0.39788735772973816,
-            40,
-        ),
-        "Hartmann, 6 Real": (
-            bb.problem(hartmann, bb.Space(bb.Real("x", 0, 1, size=6))),
-            -3.322368011391339,
-            60,
-        ),
+        "Branin, 2 Real": (bb.problems.Branin(), bb.problems.Branin.optimum, 40),
+        "Hartmann, 6 Real": (bb.problems.Hartmann6(), bb.problems.Hartmann6.optimum, 60),
         "Training, mixed": (bb.problem(training, mixed), 0.0, 50),
         "Mixture, simplex of 5": (
             bb.problem(mixture, bb.Space(bb.Simplex("mix", 5))),
@@ -124,7 +86,7 @@ def run(problem: bb.Problem, optimizer: bb.Optimizer, evaluations: int) -> tuple
         batch = optimizer.ask()
         spent += time.process_time() - start
         outcomes = problem.measure(batch)
-        values.append(float(outcomes["y"][0]))
+        values.append(float(outcomes[problem.objectives[0].name][0]))
         optimizer.tell(batch.with_columns(**outcomes))
     return min(values), spent / evaluations
 
