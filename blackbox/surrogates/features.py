@@ -4,13 +4,15 @@ They differ from the unit cube in two places. The cube's code of a simplex is ma
 mixture has many codes, and near ones may be far apart; a kernel takes the shares themselves. (Their
 square roots predict power laws of small shares better, by a factor of 2, and smooth functions worse
 by as much; shares keep the search linear.) A category has no place on a line; it is kept as its
-position in the list and compared for equality.
+position in the list. Permutations and strings keep their code. ``rows`` turns features into what
+the kernel compares: numbers, and codes of everything that has no place on a line.
 
 Notation: n rows, d columns of features; ``positions`` count the values of a discrete parameter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,8 +20,19 @@ import numpy as np
 import numpy.typing as npt
 
 from blackbox.batch import Array, Batch
-from blackbox.errors import SpaceError
-from blackbox.space import Categorical, Integer, Ordinal, Parameter, Real, Simplex, Space
+from blackbox.space import (
+    Categorical,
+    Integer,
+    Ordinal,
+    Parameter,
+    Permutation,
+    Real,
+    Sequence,
+    Simplex,
+    Space,
+)
+from blackbox.surrogates import codes
+from blackbox.surrogates.kernel import Rows
 
 #: Up to this many values every one is a neighbour; ordered ones beyond are reached by doubling.
 _ALL_VALUES = 16
@@ -78,10 +91,15 @@ class Features:
     """Rows of a space as (n, d) float64, and back.
 
     Args:
-        space: of Real, Integer, Ordinal, Categorical and Simplex parameters.
+        space: of any parameters.
 
-    Raises:
-        SpaceError: the space has a parameter of another kind.
+    Attributes:
+        width: number d of columns.
+        levels: the columns that hold one of finitely many values each.
+        continuous: the columns along which one may walk.
+        numbers: the columns whose differences mean something; constants are left out.
+        structured: the permutations and strings.
+        groups: (q,) which group each column of codes is of.
     """
 
     def __init__(self, space: Space) -> None:
@@ -89,19 +107,27 @@ class Features:
         self._blocks: dict[str, slice] = {}
         start = 0
         for p in space:
-            if not isinstance(p, Real | Integer | Ordinal | Categorical | Simplex):
-                raise SpaceError(
-                    f"parameter {p.name!r} is a {type(p).__name__}; features exist of Real, "
-                    "Integer, Ordinal, Categorical and Simplex parameters"
-                )
-            self._blocks[p.name] = slice(start, start + p.width)
-            start += p.width
+            # Of a category the one column holds its position; of others, their code in the cube.
+            width = 1 if isinstance(p, Categorical) else p.width
+            self._blocks[p.name] = slice(start, start + width)
+            start += width
         self.width = start
         self.levels = tuple(level for p in space for level in self._levels(p))
-        discrete = {level.column for level in self.levels}
-        self.continuous = np.array([j for j in range(start) if j not in discrete], dtype=np.intp)
+        self.structured = tuple(p for p in space if isinstance(p, codes.Structured))
+        self.continuous = self._columns(
+            p for p in space if isinstance(p, Simplex) or not p.discrete
+        )
+        self.numbers = self._columns(
+            p
+            for p in space
+            if isinstance(p, Real | Integer | Ordinal | Simplex) and p.cardinality > 1
+        )
         self.categorical = tuple(
             level.column for level in self.levels if isinstance(level.parameter, Categorical)
+        )
+        parts = self._codes(np.zeros((1, self.width)))
+        self.groups = np.repeat(
+            np.arange(len(parts), dtype=np.intp), [part.shape[1] for part in parts]
         )
 
     @property
@@ -134,16 +160,57 @@ class Features:
         """(n, d) features of uniform feasible rows."""
         return self.encode(self.space.draw(n, rng))
 
+    def rows(self, features: Array) -> Rows:
+        """What a kernel compares, of (n, d) features."""
+        parts = self._codes(features)
+        empty = np.empty((len(features), 0))
+        return Rows(features[:, self.numbers], np.concatenate([empty, *parts], axis=1))
+
+    def steps(self, point: Array) -> Array:
+        """(m, d) features that differ from (d,) in one discrete coordinate by one step."""
+        made = [point[None][:0]]
+        for level in self.levels:
+            others = level.others(point[level.column])
+            rows = np.repeat(point[None], len(others), axis=0)
+            rows[:, level.column] = others
+            made.append(rows)
+        for p in self.structured:
+            block = self._blocks[p.name]
+            there = codes.steps(p, point[block])
+            rows = np.repeat(point[None], len(there), axis=0)
+            rows[:, block] = there
+            made.append(rows)
+        return np.concatenate(made)
+
     def everything(self) -> Array:
         """(n, d) features of every feasible row of a finite space."""
-        axes = [level.features(np.arange(level.count)) for level in self.levels]
-        grid = np.meshgrid(*axes, indexing="ij")
-        rows = np.stack([axis.ravel() for axis in grid], axis=1)
+        axes = [level.features(np.arange(level.count))[:, None] for level in self.levels]
+        columns = [[level.column] for level in self.levels]
+        for p in self.structured:
+            axes.append(codes.everything(p))
+            columns.append([*range(*self._blocks[p.name].indices(self.width))])
+        grid = np.meshgrid(*[np.arange(len(axis)) for axis in axes], indexing="ij")
+        rows = np.empty((grid[0].size, self.width))
+        for axis, column, index in zip(axes, columns, grid, strict=True):
+            rows[:, column] = axis[index.ravel()]
         feasible: Array = rows[self.feasible(rows)]
         return feasible
 
+    def _columns(self, parameters: Iterable[Parameter]) -> npt.NDArray[np.intp]:
+        blocks = [self._blocks[p.name] for p in parameters]
+        return np.array([j for b in blocks for j in range(b.start, b.stop)], dtype=np.intp)
+
+    def _codes(self, features: Array) -> list[Array]:
+        """(n, q) codes of each group."""
+        return [
+            part
+            for p in self.space
+            if isinstance(p, Categorical | codes.Structured)
+            for part in codes.embed(p, features[:, self._blocks[p.name]])
+        ]
+
     def _levels(self, p: Parameter) -> list[Levels]:
-        if isinstance(p, Simplex) or not p.discrete:
+        if isinstance(p, Simplex | Permutation | Sequence) or not p.discrete:
             return []
         scalar = p
         if isinstance(p, Integer):

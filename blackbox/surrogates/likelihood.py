@@ -1,0 +1,166 @@
+"""Hyperparameters of the fast engine: maximum a posteriori, by L-BFGS-B with closed-form gradients.
+
+The constant mean is profiled out (generalised least squares), so its optimum costs nothing. Priors:
+length scales as Hvarfner, Hellsten and Nardi (2024, *Vanilla Bayesian Optimization Performs Great in
+High Dimensions*, eq. 8), which grow with the root of the dimension; the noise is wide, from none to
+nothing but noise.
+
+Notation: n rows, p numbers, g groups of codes; z (n,) standardised scores; theta as in ``kernel``,
+followed by the logarithm of the noise variance where that is inferred.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg.lapack import dpotri
+from scipy.optimize import minimize
+
+from blackbox.batch import Array
+from blackbox.surrogates.kernel import Kernel, Rows
+from blackbox.surrogates.posterior import Posterior, SingularError, cholesky
+
+NOISE_FLOOR = 1e-8  # variance of z; keeps replicates from making the matrix singular
+_NOISE = (-8.0, 3.0)  # of its log-normal prior
+_NOISE_MOST = 10.0
+_SIGNAL = 2.0  # deviation of the logarithm of the signal variance
+_CODES = (0.0, math.sqrt(3.0))  # of the log-normal prior of the code scales
+_STARTS = ((0.0, -7.0), (math.log(4.0), -7.0), (-1.0, -3.0), (math.log(4.0), -2.0))
+_OPTIMISED = 2  # starts that are followed, the most likely ones
+_COLD, _WARM = 60, 15  # iterations
+_BARRIER = 1e30  # loss where it cannot be computed
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Of standardised scores, as a function of the hyperparameters.
+
+    Args:
+        rows: (n) rows observed.
+        groups: (q,) group of each column of codes.
+        z: (n,) standardised scores.
+        noise: (n,) known noise variances of z, or None to infer one common variance.
+    """
+
+    rows: Rows
+    groups: npt.NDArray[np.intp]
+    z: Array
+    noise: Array | None
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Numbers of length scales and of code scales."""
+        return self.rows.numbers.shape[1], int(self.groups.max(initial=-1)) + 1
+
+    def split(self, theta: Array) -> tuple[Kernel, Array]:
+        """The kernel and the (n,) noise variances at these hyperparameters."""
+        if self.noise is not None:
+            return Kernel(theta, self.groups), self.noise
+        return Kernel(theta[:-1], self.groups), np.full(len(self.z), math.exp(theta[-1]))
+
+    def posterior(self, theta: Array) -> Posterior:
+        """The process given the scores.
+
+        Raises:
+            SingularError: the covariance cannot be factorised.
+        """
+        kernel, noise = self.split(theta)
+        return Posterior.profiled(kernel, self.rows, self.z, noise)
+
+    def __call__(self, theta: Array) -> tuple[float, Array]:
+        """Negative log posterior of the hyperparameters and its gradient."""
+        kernel, noise = self.split(theta)
+        value, slope = kernel.with_slope(self.rows, self.rows)
+        factor = cholesky(value, noise, kernel.signal)
+        inverse, _ = dpotri(factor, lower=1)
+        inverse = inverse + np.tril(inverse, -1).T
+        total = inverse.sum(axis=0)
+        rest = self.z - (total @ self.z) / total.sum()
+        alpha = inverse @ rest
+        loss = 0.5 * rest @ alpha + np.log(np.diag(factor)).sum()
+        loss += 0.5 * len(rest) * math.log(2 * math.pi)
+        weights = inverse
+        weights -= np.outer(alpha, alpha)
+        weights *= 0.5
+        gradient = np.empty(len(theta))
+        count = len(kernel.theta)
+        gradient[:count] = kernel.gradient(self.rows, value, slope, weights)
+        if self.noise is None:
+            gradient[-1] = noise[0] * np.trace(weights)
+        prior, slopes = self.prior(theta)
+        return float(loss - prior), gradient - slopes
+
+    def prior(self, theta: Array) -> tuple[float, Array]:
+        """Log density of the hyperparameters (of the logarithm of the signal), and its gradient."""
+        p, g = self.sizes
+        centers = np.full(p + g, _CODES[0])
+        centers[:p] = math.sqrt(2.0) + 0.5 * math.log(max(p, 1))
+        value, slopes = 0.0, np.zeros(len(theta))
+        for part, center, width in (
+            (slice(0, p + g), centers, math.sqrt(3.0)),
+            (slice(p + g + 1, len(theta)), _NOISE[0], _NOISE[1]),
+        ):
+            away = (theta[part] - center) / width
+            value -= float((theta[part] + 0.5 * away**2).sum())
+            slopes[part] = -1.0 - away / width
+        away = theta[p + g] / _SIGNAL
+        slopes[p + g] = -away / _SIGNAL
+        return value - 0.5 * float(away) ** 2, slopes
+
+    def bounds(self) -> Array:
+        """(t, 2) of the hyperparameters."""
+        p, g = self.sizes
+        rows = [(math.log(5e-3), math.log(1e3))] * p + [(math.log(1e-2), math.log(1e3))] * g
+        rows.append((-7.0, 12.0))
+        if self.noise is None:
+            rows.append((math.log(NOISE_FLOOR), math.log(_NOISE_MOST)))
+        return np.array(rows)
+
+    def start(self, stretch: float, noise: float) -> Array:
+        """(t,) hyperparameters with length scales at the prior's mode times exp(stretch)."""
+        p, g = self.sizes
+        mode = math.sqrt(2.0) + 0.5 * math.log(max(p, 1)) - 3.0
+        theta = np.array([mode + stretch] * p + [stretch] * g + [0.0] + [noise])
+        return theta if self.noise is None else theta[:-1]
+
+
+def fitted(likelihood: Likelihood, start: Array | None) -> Array:
+    """(t,) hyperparameters of greatest posterior density found.
+
+    Args:
+        likelihood: what to fit.
+        start: hyperparameters to go on from; None looks from several starts.
+
+    Raises:
+        SingularError: no start has a covariance that can be factorised.
+    """
+    box = likelihood.bounds()
+
+    def loss(theta: Array) -> tuple[float, Array]:
+        try:
+            value, gradient = likelihood(theta)
+        except SingularError:
+            return _BARRIER, np.zeros(len(theta))
+        if not (math.isfinite(value) and np.all(np.isfinite(gradient))):
+            return _BARRIER, np.zeros(len(theta))
+        return value, gradient
+
+    starts = [start] if start is not None else []
+    if start is None:
+        tried = [np.clip(likelihood.start(*s), *box.T) for s in _STARTS]
+        order = np.argsort([loss(theta)[0] for theta in tried], kind="stable")
+        starts = [tried[i] for i in order[:_OPTIMISED]]
+    best: tuple[float, Array] | None = None
+    for theta in starts:
+        options = {"maxiter": _COLD if start is None else _WARM, "ftol": 1e-7, "maxcor": 10}
+        found = minimize(
+            loss, theta, jac=True, bounds=box, method="L-BFGS-B", options=options
+        )
+        if found.fun < _BARRIER and (best is None or found.fun < best[0]):
+            best = (float(found.fun), np.asarray(found.x))
+    if best is None:
+        raise SingularError("no hyperparameters give a covariance that can be factorised")
+    return best[1]

@@ -1,0 +1,78 @@
+"""What a surrogate is: a recipe that fits data, and the model it gives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from blackbox.batch import Array
+from blackbox.state import State
+from blackbox.surrogates.features import Features
+
+
+@dataclass(frozen=True)
+class Data:
+    """Observations of one outcome.
+
+    Args:
+        features: the coordinates of ``x``.
+        x: (n, d) features, n >= 1.
+        y: (n,) finite values; of an objective its score, larger is better.
+        noise: (n,) known standard errors of the values, or None.
+        gradients: (n, p) derivatives of the values by the p columns ``features.numbers``, or None.
+    """
+
+    features: Features
+    x: Array
+    y: Array
+    noise: Array | None = None
+    gradients: Array | None = None
+
+    def __getitem__(self, chosen: Array) -> Data:
+        return replace(
+            self,
+            x=self.x[chosen],
+            y=self.y[chosen],
+            noise=None if self.noise is None else self.noise[chosen],
+            gradients=None if self.gradients is None else self.gradients[chosen],
+        )
+
+    def thinned(self, most: int) -> Data:
+        """At most so many rows: the better half of them are the best, the others an even draw."""
+        n = len(self.y)
+        if n <= most:
+            return self
+        order = np.argsort(-self.y, kind="stable")
+        best, others = order[: most // 2], order[most // 2 :]
+        drawn = others[np.linspace(0, len(others) - 1, most - len(best)).astype(np.intp)]
+        return self[np.sort(np.concatenate([best, drawn]))]
+
+
+class Model(ABC):
+    """A fitted surrogate of one outcome."""
+
+    @abstractmethod
+    def predict(self, points: Array) -> tuple[Array, Array]:
+        """(n,) expectation and standard deviation of the noise-free values at (n, d) features."""
+
+    @abstractmethod
+    def botorch(self, device: str = "cpu") -> Any:
+        """The same process as a BoTorch model of standardised values, for its acquisitions.
+
+        Raises:
+            MissingExtraError: PyTorch or BoTorch is not installed (extra ``bayes``).
+        """
+
+    def memory(self) -> State:
+        """What a later fit goes on from: numbers and arrays."""
+        return {}
+
+
+class Surrogate(Protocol):
+    """A recipe: how to fit a model. A frozen dataclass, so that two equal ones are one."""
+
+    def fit(self, data: Data, memory: State | None) -> Model:
+        """Fit to data, going on from the memory of an earlier fit."""
