@@ -11,13 +11,16 @@ import numpy as np
 from blackbox.batch import Array
 from blackbox.state import State
 from blackbox.surrogates.features import Features
+from blackbox.surrogates.kernel import Rows
 from blackbox.surrogates.likelihood import NOISE_FLOOR, Likelihood, fitted
 from blackbox.surrogates.model import Data, Model
 from blackbox.surrogates.outcomes import Outcomes
-from blackbox.surrogates.posterior import Posterior, SingularError
+from blackbox.surrogates.posterior import Moments, Posterior, SingularError
 
 _REFIT = 1.03  # growth of the data after which hyperparameters are fitted again, from the last ones
 _AFRESH = 1.25  # growth after which they are looked for from several starts
+_ALWAYS = 50  # rows up to which they are fitted again with every one
+_SKETCH = 150  # rows on which several starts and warps are compared
 _PREFERENCE = 1.0  # nats by which a warp must be likelier than none
 
 
@@ -26,8 +29,10 @@ class ExactGP:
     """Recipe of the fast engine, the surrogate that ``Bayes`` takes by itself.
 
     Matern 5/2 over numbers and shares, with one length scale each and the dimension-scaled prior of
-    Hvarfner, Hellsten and Nardi (2024); times exponential kernels over categories, permutations
-    and strings.
+    Hvarfner, Hellsten and Nardi (2024), plus a parabolic trend; exponential kernels over categories,
+    permutations and strings. Rows of earlier studies are further tasks, whose correlation with
+    this one is a hyperparameter (intrinsic coregionalisation; Bonilla, Chai and Williams 2007,
+    *Multi-task Gaussian Process Prediction*).
 
     Args:
         warp: whether scores may be warped where that makes them likelier.
@@ -47,13 +52,10 @@ class ExactGP:
         n = len(data.y)
         memory = dict(memory) if memory else {}
         theta, ratio = memory.get("theta"), float(memory.get("ratio", math.inf))
-        afresh = theta is None or n >= _AFRESH * memory["afresh"] or n < memory["fitted"]
-        if afresh:
+        if theta is None or n >= _AFRESH * memory["afresh"] or n < memory["fitted"]:
             theta, ratio = self._fresh(data)
             memory = {"afresh": n, "fitted": n}
-        elif n > 50 and n < _REFIT * memory["fitted"]:
-            pass  # a row more hardly moves them
-        else:
+        elif n <= _ALWAYS or n >= _REFIT * memory["fitted"]:
             theta = fitted(_likelihood(data, ratio)[1], np.asarray(theta))
             memory["fitted"] = n
         outcomes, likelihood = _likelihood(data, ratio)
@@ -62,17 +64,21 @@ class ExactGP:
 
     def _fresh(self, data: Data) -> tuple[Array, float]:
         """Hyperparameters from several starts, and the likeliest warp."""
-        ratios = Outcomes.candidates(data.y) if self.warp and data.noise is None else (math.inf,)
-        found: tuple[float, Array, float] | None = None
-        for ratio in ratios:
-            outcomes, likelihood = _likelihood(data, ratio)
-            theta = fitted(likelihood, None)
-            loss = likelihood(theta)[0] - outcomes.log_slope(data.y)
-            loss += 0.0 if math.isinf(ratio) else _PREFERENCE
-            if found is None or loss < found[0]:
-                found = loss, theta, ratio
-        assert found is not None
-        return found[1], found[2]
+        sketch = data.thinned(_SKETCH)
+        best = (math.inf, np.empty(0), math.inf)
+        theta = fitted(_likelihood(sketch, math.inf)[1], None)
+        for ratio in Outcomes.candidates(sketch.y) if self.warp else (math.inf,):
+            outcomes, likelihood = _likelihood(sketch, ratio)
+            if math.isfinite(ratio):
+                theta = fitted(likelihood, theta)
+            loss = likelihood(theta)[0] - outcomes.log_slope(sketch.y)
+            loss += _PREFERENCE if math.isfinite(ratio) else 0.0
+            if loss < best[0] or not best[1].size:
+                best = loss, theta, ratio
+        _, theta, ratio = best
+        if len(sketch.y) < len(data.y):
+            theta = fitted(_likelihood(data, ratio)[1], theta)
+        return theta, ratio
 
 
 class ExactModel(Model):
@@ -104,28 +110,61 @@ class ExactModel(Model):
         """Whether observations cannot be taken at their face."""
         return self.noise > 100 * NOISE_FLOOR
 
+    def rows(self, points: Array) -> Rows:
+        """What the kernel compares, of (n, d) features of the task at hand."""
+        rows = self.features.rows(points)
+        tasks = self.likelihood.rows.codes.shape[1] - rows.codes.shape[1]
+        return Rows(rows.numbers, np.pad(rows.codes, ((0, 0), (0, tasks))))
+
     def predict(self, points: Array) -> tuple[Array, Array]:
-        moments = self.posterior.moments(self.features.rows(points))
+        moments = self.posterior.moments(self.rows(points))
         mean, deviation = moments.mean[:, 0], moments.deviation
         upper = self.outcomes.backward(mean + deviation)
         lower = self.outcomes.backward(mean - deviation)
         return self.outcomes.backward(mean), (upper - lower) / 2
 
+    def moments(self, points: Array) -> Moments:
+        return self.on_features(self.posterior.moments(self.rows(points)))
+
+    def on_features(self, moments: Moments) -> Moments:
+        """Moments whose ``pull`` gives derivatives by the features, not by the numbers alone."""
+
+        def pull(by_mean: Array, by_deviation: Array) -> Array:
+            full = np.zeros((len(by_mean), self.features.width))
+            full[:, self.features.numbers] = moments.pull(by_mean, by_deviation)
+            return full
+
+        return Moments(moments.mean, moments.deviation, pull)
+
     def memory(self) -> State:
         return dict(self._memory)
 
     def botorch(self, device: str = "cpu") -> Any:
-        from blackbox.surrogates.export import exported
+        from blackbox.surrogates.torch.export import exported
 
         return exported(self, device)
 
 
 def _likelihood(data: Data, ratio: float) -> tuple[Outcomes, Likelihood]:
-    outcomes, z = Outcomes.of(data.y, ratio)
-    noise = None
+    """The map of the scores of the task at hand, and the likelihood of all."""
+    rows, groups = data.features.rows(data.x), data.features.groups
+    here = slice(None) if data.tasks is None else data.tasks == 0
+    outcomes, _ = Outcomes.of(data.y[here], ratio)
+    z, noise = outcomes.forward(data.y), None
     if data.noise is not None:
-        noise = np.maximum(outcomes.deviations(data.y, data.noise) ** 2, NOISE_FLOOR)
-    return outcomes, Likelihood(data.features.rows(data.x), data.features.groups, z, noise)
+        noise = outcomes.deviations(data.y, data.noise)
+    if data.tasks is not None:
+        others = np.unique(data.tasks[data.tasks > 0])
+        for task in others:
+            there = data.tasks == task
+            own, z[there] = Outcomes.of(data.y[there], ratio)
+            if data.noise is not None and noise is not None:
+                noise[there] = own.deviations(data.y[there], data.noise[there])
+        hot = (data.tasks[:, None] == others).astype(np.float64)
+        rows = Rows(rows.numbers, np.concatenate([rows.codes, hot], axis=1))
+        groups = np.concatenate([groups, groups.max(initial=-1) + 1 + np.arange(len(others))])
+    variance = None if noise is None else np.maximum(noise**2, NOISE_FLOOR)
+    return outcomes, Likelihood(rows, groups, z, variance)
 
 
 __all__ = ["ExactGP", "ExactModel", "SingularError"]

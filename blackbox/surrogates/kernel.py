@@ -1,17 +1,22 @@
 """The covariance of the fast engine, with hand-written gradients.
 
-    k(x, x') = s exp(-sum over g of |c_g - c'_g|^2 / h_g) M(r),   r^2 = sum over i of (u_i - u'_i)^2 / l_i^2
+    k(x, x') = s exp(-sum over g of |c_g - c'_g|^2 / h_g) M(r) + sum over q of t_q <v^q, v'^q>,
+
+    r^2 = sum over i of (u_i - u'_i)^2 / l_i^2,   v = 2 u - 1,   q = 1, 2.
 
 M is Matern 5/2 over the numbers u (Rasmussen and Williams 2006, *Gaussian Processes for Machine
-Learning*, eq. 4.17). The second factor compares what has no place on a line: each category,
+Learning*, eq. 4.17). The factor before it compares what has no place on a line: each category,
 permutation or string is embedded as codes c whose squared distance counts differences (see
-``Features.codes``), which makes it the exponential Hamming kernel for categories and the Mallows
-kernel for permutations (Jiao and Vert 2015).
+``codes``), which makes it the exponential Hamming kernel for categories and the Mallows kernel for
+permutations (Jiao and Vert 2015). The last sum is a separable parabola with normal coefficients,
+a trend that reaches where no observation is near (ibid., section 2.7); where the data show none,
+t_1 and t_2 vanish.
 
 Both squared distances are matrix products, and so are their gradients; nothing of size n x n x d is
 ever made. That is most of the speed of the fast engine.
 
-Notation: n, m rows; p numbers; q codes in g groups; theta = log (l_1..l_p, h_1..h_g, s).
+Notation: n, m rows; p numbers; q codes in g groups;
+theta = log (l_1..l_p, h_1..h_g, t_1, t_2, s).
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ import numpy.typing as npt
 
 from blackbox.batch import Array
 
-_ROOT5 = 5.0**0.5
+TREND = 2  # hyperparameters of the trend
 
 
 @dataclass(frozen=True)
@@ -55,30 +60,50 @@ class Kernel:
     """The covariance at given hyperparameters.
 
     Args:
-        theta: (p + g + 1,) logarithms of length scales, code scales and the signal variance.
+        theta: (p + g + 3,) logarithms of length scales, code scales, the trend's two variances and
+            the signal variance.
         groups: (q,) group of each column of codes, from 0 to g - 1.
     """
 
     def __init__(self, theta: Array, groups: npt.NDArray[np.intp]) -> None:
         g = int(groups.max()) + 1 if len(groups) else 0
+        p = len(theta) - g - TREND - 1
         self.theta = theta
         self.groups = groups
-        self.lengths: Array = np.exp(theta[: len(theta) - g - 1])
-        self.scales: Array = np.exp(theta[len(theta) - g - 1 : -1])
+        self.lengths: Array = np.exp(theta[:p])
+        self.scales: Array = np.exp(theta[p : p + g])
+        self.trend: Array = np.exp(theta[p + g : -1])
         self.signal = float(np.exp(theta[-1]))
 
     def __call__(self, a: Rows, b: Rows) -> Array:
         """(n, m) covariances."""
-        value, _ = self._parts(a, b)
+        value, _ = self.with_slope(a, b)
         return value
 
+    def variance(self, rows: Rows) -> Array:
+        """(n,) covariances of each row with itself."""
+        line, square = _powers(rows.numbers)
+        along = self.trend[0] * (line**2).sum(axis=1) + self.trend[1] * (square**2).sum(axis=1)
+        variance: Array = self.signal + along
+        return variance
+
+    def variance_slope(self, rows: Rows) -> Array:
+        """(n, p) derivatives of ``variance`` by the numbers."""
+        line, square = _powers(rows.numbers)
+        slope: Array = 4.0 * self.trend[0] * line + 8.0 * self.trend[1] * square * line
+        return slope
+
     def with_slope(self, a: Rows, b: Rows) -> tuple[Array, Array]:
-        """(n, m) covariances, and minus twice their derivatives by r^2."""
-        value, outer = self._parts(a, b)
-        return value, outer
+        """(n, m) covariances, and minus twice the derivatives by r^2 of the part that has r."""
+        value, slope = self._stationary(a, b)
+        for t, left, right in zip(
+            self.trend, _powers(a.numbers), _powers(b.numbers), strict=True
+        ):
+            value += (t * left) @ right.T
+        return value, slope
 
     def gradient(self, rows: Rows, value: Array, slope: Array, weights: Array) -> Array:
-        """(p + g + 1,) sums over all pairs of weights times the derivative by theta.
+        """(p + g + 3,) sums over all pairs of weights times the derivative by theta.
 
         Args:
             rows: (n) rows.
@@ -86,19 +111,47 @@ class Kernel:
             slope: (n, n) from ``with_slope``.
             weights: (n, n), symmetric.
         """
+        p, g = len(self.lengths), len(self.scales)
         gradient = np.empty(len(self.theta))
-        weighted = weights * value
-        gradient[-1] = weighted.sum()
-        p = len(self.lengths)
+        along = np.array(
+            [t * _pairs(weights, v) for t, v in zip(self.trend, _powers(rows.numbers), strict=True)]
+        )
+        gradient[p + g : -1] = along
+        weighted = weights * value  # of both parts; what the trend adds is taken off again
+        gradient[-1] = weighted.sum() - along.sum()
         if p:
             gradient[:p] = _spread(weights * slope, rows.numbers / self.lengths)
-        if len(self.groups):
+        if g:
+            weighted -= weights * self._trend(rows, rows)
             scaled = rows.codes / np.sqrt(self.scales)[self.groups]
             spread = _spread(weighted, scaled)
-            gradient[p:-1] = np.bincount(self.groups, spread, minlength=len(self.scales))
+            gradient[p : p + g] = np.bincount(self.groups, spread, minlength=g)
         return gradient
 
-    def _parts(self, a: Rows, b: Rows) -> tuple[Array, Array]:
+    def pull(self, a: Rows, b: Rows, slope: Array, weights: Array) -> Array:
+        """(n, p) derivatives by the numbers of each row of a of ``sum over b of weights * k(a, b)``.
+
+        Args:
+            a: (n) rows.
+            b: (m) rows.
+            slope: (n, m) from ``with_slope``.
+            weights: (n, m).
+        """
+        inner = slope * weights
+        pulled = inner @ b.numbers
+        pulled -= inner.sum(axis=1, keepdims=True) * a.numbers
+        pulled /= self.lengths**2
+        line, square = _powers(b.numbers)
+        pulled += (2.0 * self.trend[0]) * (weights @ line)
+        pulled += (4.0 * self.trend[1]) * (2.0 * a.numbers - 1.0) * (weights @ square)
+        return np.asarray(pulled)
+
+    def _trend(self, a: Rows, b: Rows) -> Array:
+        powers = zip(self.trend, _powers(a.numbers), _powers(b.numbers), strict=True)
+        trend: Array = sum((t * left) @ right.T for t, left, right in powers)
+        return trend
+
+    def _stationary(self, a: Rows, b: Rows) -> tuple[Array, Array]:
         if len(self.lengths):
             s = _squares(a.numbers / self.lengths, b.numbers / self.lengths)
             np.multiply(s, 5.0, out=s)
@@ -122,6 +175,11 @@ class Kernel:
         return value, slope
 
 
+def _powers(numbers: Array) -> tuple[Array, Array]:
+    line = 2.0 * numbers - 1.0
+    return line, line**2
+
+
 def _squares(a: Array, b: Array) -> Array:
     """(n, m) squared distances."""
     center = a.mean(axis=0) if len(a) else 0.0  # less cancellation
@@ -130,6 +188,11 @@ def _squares(a: Array, b: Array) -> Array:
     squares += np.einsum("ij,ij->i", a, a)[:, None]
     squares += np.einsum("ij,ij->i", b, b)
     return np.maximum(squares, 0.0, out=squares)
+
+
+def _pairs(weights: Array, columns: Array) -> float:
+    """Sum over all pairs of weights times the product of the rows of columns."""
+    return float(np.vdot(weights @ columns, columns))
 
 
 def _spread(weights: Array, columns: Array) -> Array:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +21,15 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
 from blackbox.batch import Array
-from blackbox.surrogates.kernel import Kernel, Rows
+from blackbox.surrogates.kernel import TREND, Kernel, Rows
 from blackbox.surrogates.posterior import Posterior, SingularError, cholesky
 
 NOISE_FLOOR = 1e-8  # variance of z; keeps replicates from making the matrix singular
 _NOISE = (-8.0, 3.0)  # of its log-normal prior
 _NOISE_MOST = 10.0
 _SIGNAL = 2.0  # deviation of the logarithm of the signal variance
+_LENGTH = math.sqrt(3.0)  # deviation of the logarithm of a length scale
+_TREND = (-4.0, 2.0)  # of the logarithms of its variances: normal, so that none is a choice
 _CODES = (0.0, math.sqrt(3.0))  # of the log-normal prior of the code scales
 _STARTS = ((0.0, -7.0), (math.log(4.0), -7.0), (-1.0, -3.0), (math.log(4.0), -2.0))
 _OPTIMISED = 2  # starts that are followed, the most likely ones
@@ -94,27 +97,38 @@ class Likelihood:
         return float(loss - prior), gradient - slopes
 
     def prior(self, theta: Array) -> tuple[float, Array]:
-        """Log density of the hyperparameters (of the logarithm of the signal), and its gradient."""
+        """Log density of the logarithms of the hyperparameters, and its gradient.
+
+        Of the numbers' length scales and of the noise it is the density of the values themselves,
+        as in the paper.
+        """
         p, g = self.sizes
-        centers = np.full(p + g, _CODES[0])
-        centers[:p] = math.sqrt(2.0) + 0.5 * math.log(max(p, 1))
-        value, slopes = 0.0, np.zeros(len(theta))
-        for part, center, width in (
-            (slice(0, p + g), centers, math.sqrt(3.0)),
-            (slice(p + g + 1, len(theta)), _NOISE[0], _NOISE[1]),
-        ):
-            away = (theta[part] - center) / width
-            value -= float((theta[part] + 0.5 * away**2).sum())
-            slopes[part] = -1.0 - away / width
-        away = theta[p + g] / _SIGNAL
-        slopes[p + g] = -away / _SIGNAL
-        return value - 0.5 * float(away) ** 2, slopes
+        away = (theta - self._center) / self._width
+        value = -0.5 * float(away @ away)
+        slopes = -away / self._width
+        values = np.r_[0 : p + g, p + g + TREND + 1 : len(theta)]
+        value -= float(theta[values].sum())
+        slopes[values] -= 1.0
+        return value, slopes
+
+    @cached_property
+    def _center(self) -> Array:
+        p, g = self.sizes
+        length = math.sqrt(2.0) + 0.5 * math.log(max(p, 1))
+        center = [length] * p + [_CODES[0]] * g + [_TREND[0]] * TREND + [0.0, _NOISE[0]]
+        return np.array(center if self.noise is None else center[:-1])
+
+    @cached_property
+    def _width(self) -> Array:
+        p, g = self.sizes
+        width = [_LENGTH] * p + [_CODES[1]] * g + [_TREND[1]] * TREND + [_SIGNAL, _NOISE[1]]
+        return np.array(width if self.noise is None else width[:-1])
 
     def bounds(self) -> Array:
         """(t, 2) of the hyperparameters."""
         p, g = self.sizes
         rows = [(math.log(5e-3), math.log(1e3))] * p + [(math.log(1e-2), math.log(1e3))] * g
-        rows.append((-7.0, 12.0))
+        rows += [(-14.0, 6.0)] * TREND + [(-7.0, 12.0)]
         if self.noise is None:
             rows.append((math.log(NOISE_FLOOR), math.log(_NOISE_MOST)))
         return np.array(rows)
@@ -122,8 +136,10 @@ class Likelihood:
     def start(self, stretch: float, noise: float) -> Array:
         """(t,) hyperparameters with length scales at the prior's mode times exp(stretch)."""
         p, g = self.sizes
-        mode = math.sqrt(2.0) + 0.5 * math.log(max(p, 1)) - 3.0
-        theta = np.array([mode + stretch] * p + [stretch] * g + [0.0] + [noise])
+        mode = math.sqrt(2.0) + 0.5 * math.log(max(p, 1)) - _LENGTH**2
+        theta = np.array(
+            [mode + stretch] * p + [stretch] * g + [_TREND[0]] * TREND + [0.0] + [noise]
+        )
         return theta if self.noise is None else theta[:-1]
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from blackbox.batch import Array
 from blackbox.state import State
 from blackbox.surrogates.features import Features
+from blackbox.surrogates.outcomes import Outcomes
+from blackbox.surrogates.posterior import Moments
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Data:
         y: (n,) finite values; of an objective its score, larger is better.
         noise: (n,) known standard errors of the values, or None.
         gradients: (n, p) derivatives of the values by the p columns ``features.numbers``, or None.
+        tasks: (n,) int, 0 for rows of the study at hand, 1, 2, ... for those of earlier ones; None
+            where there are no earlier ones.
     """
 
     features: Features
@@ -30,15 +34,14 @@ class Data:
     y: Array
     noise: Array | None = None
     gradients: Array | None = None
+    tasks: Array | None = None
 
     def __getitem__(self, chosen: Array) -> Data:
-        return replace(
-            self,
-            x=self.x[chosen],
-            y=self.y[chosen],
-            noise=None if self.noise is None else self.noise[chosen],
-            gradients=None if self.gradients is None else self.gradients[chosen],
-        )
+        optional = {
+            name: None if (column := getattr(self, name)) is None else column[chosen]
+            for name in ("noise", "gradients", "tasks")
+        }
+        return replace(self, x=self.x[chosen], y=self.y[chosen], **optional)
 
     def thinned(self, most: int) -> Data:
         """At most so many rows: the better half of them are the best, the others an even draw."""
@@ -52,7 +55,17 @@ class Data:
 
 
 class Model(ABC):
-    """A fitted surrogate of one outcome."""
+    """A fitted surrogate of one outcome.
+
+    Attributes:
+        features: the coordinates of its inputs.
+        outcomes: the map between values and the standardised ones that the process is of.
+        noise: variance of the noise of the standardised values.
+    """
+
+    features: Features
+    outcomes: Outcomes
+    noise: float
 
     @abstractmethod
     def predict(self, points: Array) -> tuple[Array, Array]:
@@ -65,6 +78,15 @@ class Model(ABC):
         Raises:
             MissingExtraError: PyTorch or BoTorch is not installed (extra ``bayes``).
         """
+
+    def moments(self, points: Array) -> Moments:
+        """Of the standardised noise-free values at (n, d) features, one component.
+
+        Its ``pull`` gives (n, d) derivatives by the features.
+        """
+        from blackbox.surrogates.torch.moments import moments
+
+        return moments(self, points)
 
     def memory(self) -> State:
         """What a later fit goes on from: numbers and arrays."""

@@ -8,6 +8,7 @@ yet do: K = 1 where everything is known.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,19 +28,18 @@ class SingularError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Moments:
-    """Means and deviations of m rows in K components, with gradients by the numbers if asked for.
+    """Means and deviations of noise-free values at m rows in K components.
 
     Args:
         mean: (m, K).
         deviation: (m,), the same in each component; positive.
-        mean_slope: (m, K, p) or None.
-        deviation_slope: (m, p) or None.
+        pull: gives, for (m, K) derivatives of any quantity by the means and (m,) ones by the
+            deviations, its (m, p) derivatives by the numbers of the rows.
     """
 
     mean: Array
     deviation: Array
-    mean_slope: Array | None = None
-    deviation_slope: Array | None = None
+    pull: Callable[[Array, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -78,27 +78,24 @@ class Posterior:
         mean = float(both[:, 0].sum() / both[:, 1].sum())
         return cls(kernel, mean, rows, factor, both[:, :1] - mean * both[:, 1:])
 
-    def moments(self, rows: Rows, *, slopes: bool = False) -> Moments:
+    def moments(self, rows: Rows) -> Moments:
         """Of the noise-free values at m rows."""
         cross, slope = self.kernel.with_slope(rows, self.rows)
         mean = self.mean + cross @ self.alpha
         half = _forward(self.factor, cross.T)  # (n, m)
-        variance = self.kernel.signal - np.einsum("ij,ij->j", half, half)
+        variance = self.kernel.variance(rows) - np.einsum("ij,ij->j", half, half)
         known = variance <= _LEAST
         deviation = np.sqrt(np.where(known, _LEAST, variance))
-        if not slopes:
-            return Moments(mean, deviation)
-        beta = _backward(self.factor, half)  # (n, m)
-        return Moments(
-            mean,
-            deviation,
-            self._slopes(rows, slope, self.alpha),
-            np.where(
-                known[:, None],
-                0.0,
-                -self._each_slope(rows, slope, beta) / deviation[:, None],
-            ),
-        )
+
+        def pull(by_mean: Array, by_deviation: Array) -> Array:
+            by_variance = np.where(known, 0.0, by_deviation / (2.0 * deviation))
+            weights = by_mean @ self.alpha.T
+            weights -= 2.0 * by_variance[:, None] * _backward(self.factor, half).T
+            pulled = self.kernel.pull(rows, self.rows, slope, weights)
+            pulled += by_variance[:, None] * self.kernel.variance_slope(rows)
+            return pulled
+
+        return Moments(mean, deviation, pull)
 
     def covariance(self, a: Rows, b: Rows) -> Array:
         """(n, m) posterior covariances of noise-free values."""
@@ -137,22 +134,6 @@ class Posterior:
         return Posterior(
             self.kernel, self.mean, self.rows.joined(rows), factor, np.concatenate([first, last])
         )
-
-    def _slopes(self, rows: Rows, slope: Array, alpha: Array) -> Array:
-        """(m, K, p) derivatives of ``cross @ alpha`` by the numbers of each row."""
-        weights = slope[:, :, None] * alpha  # (m, n, K)
-        numbers = self.rows.numbers
-        pulled = np.einsum("mnk,np->mkp", weights, numbers, optimize=True)
-        pulled -= weights.sum(axis=1)[:, :, None] * rows.numbers[:, None, :]
-        return pulled / self.kernel.lengths**2
-
-    def _each_slope(self, rows: Rows, slope: Array, beta: Array) -> Array:
-        """(m, p) derivatives of ``sum of cross * beta.T`` by the numbers of each row."""
-        weights = slope * beta.T
-        pulled = weights @ self.rows.numbers
-        pulled -= weights.sum(axis=1, keepdims=True) * rows.numbers
-        each: Array = pulled / self.kernel.lengths**2
-        return each
 
 
 def cholesky(covariance: Array, noise: Array, unit: float) -> Array:

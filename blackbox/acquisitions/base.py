@@ -1,0 +1,91 @@
+"""What an acquisition is: a recipe that turns what is believed into a function of a candidate."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from blackbox.batch import Array
+from blackbox.surrogates.exact import ExactModel
+from blackbox.surrogates.features import Features
+from blackbox.surrogates.model import Model
+
+
+class AcquisitionFunction(Protocol):
+    """What a candidate is worth; larger is better."""
+
+    def values(self, points: Array) -> Array:
+        """(n,) values at (n, d) features, never NaN."""
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        """(n,) values and (n, d) gradients at (n, d) features."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A modelled outcome that must lie between two bounds.
+
+    Args:
+        model: of the outcome.
+        lower: smallest feasible value, in the user's units.
+        upper: largest feasible value.
+        noisy: whether a single observation is noisy too, as whether a row fails is.
+    """
+
+    model: Model
+    lower: float
+    upper: float
+    noisy: bool = False
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What is believed about a problem after everything told.
+
+    Args:
+        features: the coordinates of rows.
+        objectives: one model of each objective's score.
+        limits: modelled constraints, and the success of an evaluation where some have failed.
+        x: (n, d) features of the rows that succeeded, n >= 1.
+        scores: (n, m) their scores, larger is better.
+        feasible: (n,) whether they satisfy every constraint.
+        pending: (k, d) features of rows whose outcome is awaited.
+        device: where PyTorch computes what it computes.
+    """
+
+    features: Features
+    objectives: tuple[Model, ...]
+    limits: tuple[Limit, ...]
+    x: Array
+    scores: Array
+    feasible: Array
+    pending: Array
+    device: str = "cpu"
+
+    @property
+    def exact(self) -> bool:
+        """Whether the objectives' models are all of the fast engine."""
+        return all(isinstance(model, ExactModel) for model in self.objectives)
+
+    def awaiting(self, row: Array) -> Belief:
+        """The same with one more (d,) row pending."""
+        return replace(self, pending=np.concatenate([self.pending, row[None]]))
+
+
+class Acquisition(ABC):
+    """A recipe: how to value candidates. A frozen dataclass, so that two equal ones are one."""
+
+    @abstractmethod
+    def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
+        """The function of a candidate that the next row maximises.
+
+        Args:
+            belief: what is known.
+            rng: for samples; the function itself is deterministic.
+
+        Raises:
+            one of ``NUMERICAL_ERRORS``: a covariance cannot be factorised.
+        """
