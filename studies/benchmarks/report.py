@@ -22,20 +22,23 @@ def write_table(
     *,
     seeds: Sequence[int] = (),
     libraries: Sequence[str] = ("numpy",),
+    command: str | None = None,
 ) -> Path:
     """Write ``results/<name>.md`` and print it.
 
     Args:
-        name: file name without ending; also the command, ``python -m studies.benchmarks.<name>``.
+        name: file name without ending; also the command, ``python -m studies.benchmarks.<name>``,
+            unless ``command`` stands in its place.
         title: the heading.
         rows: one dict a row, the keys of the first are the columns; or several such tables,
             each under its own heading.
         notes: sentences below the tables.
         seeds: the seeds that were used.
         libraries: distributions whose versions are listed.
+        command: module and arguments, where they are not the file's name.
     """
     tables = rows if isinstance(rows, Mapping) else {"": rows}
-    parts = [f"# {title}\n", f"`python -m studies.benchmarks.{name}`\n"]
+    parts = [f"# {title}\n", f"`python -m studies.benchmarks.{command or name}`\n"]
     for heading, table in tables.items():
         if heading:
             parts.append(f"## {heading}\n")

@@ -1,0 +1,1 @@
+"""Bayes beside its peers: regret, time, mixed and constrained, several objectives, noise."""

@@ -1,0 +1,262 @@
+"""Runs every missing (problem, optimizer, seed) of a suite and writes each result down."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import blackbox as bb
+from blackbox.batch import Batch
+from studies.benchmarks.bayes.foreign import ONE_THREAD, Foreign
+from studies.benchmarks.bayes.peers import PEERS
+from studies.benchmarks.bayes.store import Result, Store
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem as it is run.
+
+    Args:
+        build: makes the problem for a seed (noise and starting points depend on it).
+        evaluations: how many.
+        best: the best value there is, for regret; None where it is not known.
+        batch: rows of each ask.
+        start: rows told before the first ask, with their outcomes, for a seed; they count as
+            evaluations.
+    """
+
+    build: Callable[[int], bb.Problem]
+    evaluations: int = 100
+    best: float | None = None
+    batch: int = 1
+    start: Callable[[int], Batch] | None = None
+
+
+#: What a run measures, from the case, the optimizer's name and the seed.
+Work = Callable[[Case, str, int], dict[str, Any]]
+
+
+def optimize(case: Case, optimizer: str, seed: int) -> dict[str, Any]:
+    """Run to the case's budget: values, violations and CPU seconds of every evaluation."""
+    problem = case.build(seed)
+    opt = PEERS[optimizer].make(problem, seed)
+    told = []
+    if case.start is not None:
+        told.append(case.start(seed))
+        opt.tell(told[0])
+    done, cpu = sum(map(len, told)), [0.0] * sum(map(len, told))
+    while done < case.evaluations:
+        clock = Clock(opt)
+        batch = opt.ask(min(case.batch, case.evaluations - done))
+        asking = clock.seconds
+        if not len(batch):
+            break  # nothing is left to propose
+        batch = batch.with_columns(**problem.measure(batch))
+        clock = Clock(opt)
+        opt.tell(batch)
+        cpu += [round((asking + clock.seconds) / len(batch), 6)] * len(batch)
+        told.append(batch)
+        done += len(batch)
+    return {**outcomes(problem, Batch.concat(b.drop("id") for b in told)), "cpu": cpu}
+
+
+class Clock:
+    """CPU seconds of this process and of an optimizer's worker since it was made."""
+
+    def __init__(self, optimizer: bb.Optimizer) -> None:
+        self._optimizer = optimizer
+        self._start = self._now()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds so far."""
+        return self._now() - self._start
+
+    def _now(self) -> float:
+        worker = self._optimizer.cpu if isinstance(self._optimizer, Foreign) else 0.0
+        return time.process_time() + worker
+
+
+def outcomes(problem: bb.Problem, batch: Batch) -> dict[str, Any]:
+    """Objectives in the user's units, and the sum of each row's violations."""
+    values = np.column_stack([batch[o.name] for o in problem.objectives])
+    found: dict[str, Any] = {"values": values.tolist()}
+    if problem.constraints:
+        found["violation"] = problem.violations(batch).sum(axis=1).tolist()
+    return found
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Cases, the optimizers that run on them, and the table made of the results.
+
+    Args:
+        name: its module in this package, which holds it as ``SUITE``.
+        cases: by name.
+        optimizers: names, the default ones.
+        table: writes the table from the results and says where.
+        seeds: how many seeds.
+        work: what a run does.
+        fresh: whether every run gets a process of its own.
+        only: for an optimizer, the cases it is run on by default.
+    """
+
+    name: str
+    cases: Mapping[str, Case]
+    optimizers: Sequence[str]
+    table: Callable[[Results], Path]
+    seeds: int = 10
+    work: Work = optimize
+    fresh: bool = False
+    only: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+Task = tuple[str, str, int]
+
+
+def run(
+    suite: Suite,
+    store: Store,
+    *,
+    optimizers: Sequence[str],
+    seeds: int,
+    problems: Sequence[str] = (),
+    version: str | None = None,
+    again: bool = False,
+) -> None:
+    """Run what is missing, seed by seed, in one process beside this one.
+
+    Args:
+        suite: what to run.
+        store: where results are looked up and written.
+        optimizers: names of ``PEERS``.
+        seeds: how many seeds, from 0.
+        problems: names of cases; none means those that the suite wants for each optimizer.
+        version: the version under which our own optimizers are stored; a digest by default.
+        again: whether finished runs are run once more.
+    """
+    os.environ.update(ONE_THREAD)  # the pool's process starts with it
+    finished = set() if again else {result.key for result in store}
+    tasks = [
+        (problem, optimizer, seed)
+        for optimizer in optimizers
+        for seed in range(seeds)
+        for problem in (problems or suite.only.get(optimizer) or suite.cases)
+    ]
+    versions = {name: version_of(name, version) for name in optimizers}
+    missing = [task for task in tasks if (*task, versions[task[1]]) not in finished]
+    for number, (task, outcome) in enumerate(_results(suite, missing), start=1):
+        problem, optimizer, seed = task
+        result = Result(problem, optimizer, seed, versions[optimizer], **outcome)
+        store.append(result)
+        print(
+            f"{time.strftime('%H:%M:%S')} {number}/{len(missing)} {optimizer} {problem} {seed} "
+            f"{_said(result)}",
+            flush=True,
+        )
+
+
+def version_of(optimizer: str, ours: str | None) -> str:
+    """The version of an optimizer; ours is ``ours`` where that is given."""
+    peer = PEERS[optimizer]
+    return ours if ours and peer.distribution is peer.environment is None else peer.version
+
+
+def _said(result: Result) -> str:
+    if result.error:
+        return f"crashed: {result.error.strip().splitlines()[-1]}"
+    return f"{sum(result.data.get('cpu', [])):.1f} s"
+
+
+def _results(suite: Suite, tasks: Iterable[Task]) -> Iterable[tuple[Task, dict[str, Any]]]:
+    """Each task with what it measured or why it crashed; the process dies only with its run."""
+    pool = _pool(suite)
+    try:
+        for task in tasks:
+            future: Future[dict[str, Any]] = pool.submit(_work, suite.name, *task)
+            try:
+                yield task, future.result()
+            except BrokenProcessPool:
+                pool = _pool(suite)
+                yield task, {"error": "the process died"}
+    finally:
+        pool.shutdown()
+
+
+def _pool(suite: Suite) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        1,
+        mp_context=multiprocessing.get_context("spawn"),
+        max_tasks_per_child=1 if suite.fresh else None,
+    )
+
+
+def _work(suite_name: str, problem: str, optimizer: str, seed: int) -> dict[str, Any]:
+    suite: Suite = import_module(f"studies.benchmarks.bayes.{suite_name}").SUITE
+    try:
+        return {"data": suite.work(suite.cases[problem], optimizer, seed)}
+    except Exception:  # noqa: BLE001 - recorded, and the other runs go on
+        return {"error": traceback.format_exc()}
+
+
+class Results:
+    """The results that a table is made of: of each run the newest that did not crash.
+
+    Args:
+        suite: whose results.
+        found: results of the store.
+        version: the version of our own optimizers; by default the last one stored.
+    """
+
+    def __init__(self, suite: Suite, found: Iterable[Result], version: str | None = None) -> None:
+        self.suite = suite
+        kept = [result for result in found if result.optimizer in PEERS]
+        last = {result.optimizer: result.version for result in kept}
+        self.versions = {
+            name: version_of(name, version or last[name])
+            for name in [*suite.optimizers, *last]
+            if name in last
+        }
+        kept = [result for result in kept if result.version == self.versions[result.optimizer]]
+        self.crashes = [result for result in kept if result.error]
+        self._data = {(r.problem, r.optimizer, r.seed): r.data for r in kept if not r.error}
+
+    @property
+    def optimizers(self) -> list[str]:
+        """Names of the optimizers that have results, in the suite's order."""
+        return list(self.versions)
+
+    def seeds(self, problem: str, optimizer: str) -> dict[int, dict[str, Any]]:
+        """What each seed measured."""
+        return {
+            seed: data
+            for (p, o, seed), data in sorted(self._data.items())
+            if (p, o) == (problem, optimizer)
+        }
+
+    def notes(self) -> list[str]:
+        """Versions, seeds of each optimizer, and crashes, for the foot of a table."""
+        lines = ["Versions: " + ", ".join(f"{n} {v}" for n, v in self.versions.items()) + "."]
+        for name in self.optimizers:
+            counts = [len(self.seeds(problem, name)) for problem in self.suite.cases]
+            ran = [count for count in counts if count]
+            if ran and (len(ran) < len(counts) or min(ran) < max(self.suite.seeds, 1)):
+                seeds = f"{min(ran)}" if min(ran) == max(ran) else f"{min(ran)} to {max(ran)}"
+                lines.append(
+                    f"{name} ran on {len(ran)} of {len(counts)} problems, with {seeds} seeds."
+                )
+        if self.crashes:
+            crashed = sorted({f"{r.optimizer} on {r.problem}" for r in self.crashes})
+            lines.append(f"{len(self.crashes)} runs crashed: {', '.join(crashed)}.")
+        return lines

@@ -1,0 +1,1 @@
+"""Peers that cannot live in this package's environment, each a process that answers JSON lines."""
