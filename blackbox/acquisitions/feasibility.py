@@ -8,13 +8,18 @@ succeeds is one more of them: least-squares classification (Rasmussen and Willia
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.special import log_ndtr
+from collections.abc import Callable
 
-from blackbox.acquisitions.base import AcquisitionFunction, Limit
+import numpy as np
+from scipy.special import erfcx, ndtr
+
+from blackbox.acquisitions.base import AcquisitionFunction, Belief, Limit
 from blackbox.batch import Array
 
 _LOG_ROOT = 0.5 * np.log(2.0 * np.pi)
+_FAR = 1e100  # bounds beyond are as good as infinite
+_NARROW = 1e-5  # deviations between bounds that nearly meet
+_LEAST = 1e-250
 
 
 def within(mean: Array, deviation: Array, lower: Array, upper: Array) -> tuple[Array, Array, Array]:
@@ -30,19 +35,65 @@ def within(mean: Array, deviation: Array, lower: Array, upper: Array) -> tuple[A
         (n,) log probabilities, (n,) derivatives by the mean, (n,) by the deviation.
     """
     a, b = (lower - mean) / deviation, (upper - mean) / deviation
-    # By symmetry the nearer tail is the lower one, where logarithms of probabilities are exact.
-    flip = a + b > 0
+    # By symmetry the nearer tail is the lower one: a + b <= 0.
+    with np.errstate(invalid="ignore"):
+        flip = a + b > 0  # not where both are infinite
     a, b = np.where(flip, -b, a), np.where(flip, -a, b)
     sign = np.where(flip, -1.0, 1.0)
-    log_a, log_b = log_ndtr(a), log_ndtr(b)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = log_b + np.log1p(-np.exp(np.minimum(log_a - log_b, -1e-300)))
-        up = np.exp(-0.5 * b**2 - _LOG_ROOT - value)
-        down = np.exp(-0.5 * a**2 - _LOG_ROOT - value)
-    up, down = np.where(np.isfinite(b), up, 0.0), np.where(np.isfinite(a), down, 0.0)
+    value, up, down = _tail(a, np.minimum(b, 0.0))
+    wide = b > 0
+    inside, up_inside, down_inside = _middle(np.where(wide, a, -1.0), np.where(wide, b, 1.0))
+    value = np.where(wide, inside, value)
+    up, down = np.where(wide, up_inside, up), np.where(wide, down_inside, down)
     by_mean = sign * (down - up) / deviation
     inner = np.where(np.isfinite(a), a, 0.0) * down - np.where(np.isfinite(b), b, 0.0) * up
     return value, by_mean, inner / deviation
+
+
+def _tail(a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """Log of ``P = Phi(b) - Phi(a)``, ``phi(b) / P`` and ``phi(a) / P`` where a <= b <= 0.
+
+    ``P / phi(b)`` is a difference of Mills ratios, which neither underflow nor lose digits; where
+    the bounds nearly meet, it is the distance between them times the density in the middle.
+    """
+    a = np.minimum(a, b)
+    near = np.maximum(a, -_FAR)
+    fall = np.where(np.isfinite(a), np.exp((b - near) * (near + b) / 2.0), 0.0)
+    width = b - near
+    narrow = width * np.maximum(1.0, -b) < _NARROW
+    share = np.where(narrow, width * np.sqrt(fall), _mills(b) - fall * _mills(near))
+    share = np.maximum(share, _LEAST)
+    return -0.5 * b**2 - _LOG_ROOT + np.log(share), 1.0 / share, fall / share
+
+
+def _middle(a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """The same where a < 0 < b."""
+    value = np.log1p(-(ndtr(a) + ndtr(-b)))
+    value = np.where(b - a < 1.0, np.log(np.maximum(ndtr(b) - ndtr(a), _LEAST)), value)
+    up, down = (np.exp(-0.5 * np.minimum(v**2, _FAR) - _LOG_ROOT - value) for v in (b, a))
+    return value, up, down
+
+
+def _mills(z: Array) -> Array:
+    """``Phi(z) / phi(z)`` for z <= 0."""
+    return np.asarray(np.sqrt(np.pi / 2.0) * erfcx(-z / np.sqrt(2.0)))
+
+
+def constrained(belief: Belief, build: Callable[[], AcquisitionFunction]) -> AcquisitionFunction:
+    """An acquisition plus the log of the probability that every limit holds.
+
+    Where no row is feasible yet there is nothing to improve on, and that probability alone is
+    sought. Every recipe passes here.
+
+    Args:
+        belief: what is known.
+        build: makes the acquisition as if there were no limits.
+    """
+    if not belief.limits:
+        return build()
+    if not belief.feasible.any():
+        return LogFeasibility(belief.limits)
+    return Feasibly(build(), belief.limits)
 
 
 class LogFeasibility:
@@ -79,10 +130,14 @@ class LogFeasibility:
 
 
 class Feasibly:
-    """The logarithm of something worth having, weighted by the probability of getting it.
+    """A worth plus the log of the probability of getting it.
+
+    Of the logarithm of a positive acquisition this is the product of both (Gardner et al. 2014,
+    eq. 6). Of one in standard deviations of the scores, as a confidence bound is, it means that a
+    row that holds with probability 1/e must promise one standard deviation more.
 
     Args:
-        function: log of a positive acquisition.
+        function: the acquisition.
         limits: what must hold.
     """
 

@@ -20,28 +20,15 @@ import numpy as np
 from scipy.special import erfcx, log_ndtr, logsumexp
 
 from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
-from blackbox.acquisitions.feasibility import Feasibly, LogFeasibility
-from blackbox.acquisitions.normal import normals
+from blackbox.acquisitions.feasibility import constrained
+from blackbox.acquisitions.normal import log_h, normals, ratios
 from blackbox.batch import Array
 from blackbox.surrogates.exact import ExactModel
-from blackbox.surrogates.posterior import Posterior
+from blackbox.surrogates.posterior import Moments, Posterior
 
 _DRAWS = 64
 _BASELINE = 48  # observed rows whose noise-free values are drawn, those of the highest means
 _LOG_ROOT = 0.5 * math.log(2.0 * math.pi)
-_FAR = -1.0 / math.sqrt(float(np.finfo(float).eps))
-
-
-def log_h(z: Array) -> Array:
-    """Log of ``phi(z) + z Phi(z)``, exact for all z (Ament et al. 2023, eq. 9)."""
-    z = np.asarray(z, dtype=np.float64)
-    near = np.maximum(z, -1.0)
-    value = np.log(np.exp(-0.5 * near**2 - _LOG_ROOT) + near * np.exp(log_ndtr(near)))
-    far = np.clip(z, _FAR, -1.0)
-    with np.errstate(divide="ignore"):
-        middle = np.log1p(far * math.sqrt(math.pi / 2.0) * erfcx(-far / math.sqrt(2.0)))
-    tail = np.where(z > _FAR, middle, -2.0 * np.log(np.maximum(-z, 1.0)))
-    return np.where(z > -1.0, value, -0.5 * z**2 - _LOG_ROOT + tail)
 
 
 def log_ei(mean: Array, deviation: Array, best: Array) -> tuple[Array, Array, Array]:
@@ -63,10 +50,25 @@ def log_ei(mean: Array, deviation: Array, best: Array) -> tuple[Array, Array, Ar
     each = np.log(s) + log_h(z)
     value = logsumexp(each, axis=1) - math.log(mean.shape[1])
     share = np.exp(each - value[:, None]) / mean.shape[1]
-    ratio = np.exp(log_ndtr(z) - log_h(z))  # Phi / h
-    by_mean = share * ratio / s
-    by_deviation = (share * (1.0 - z * ratio)).sum(axis=1) / deviation
-    return value, by_mean, by_deviation
+    probability, density = ratios(z)
+    return value, share * probability / s, (share * density).sum(axis=1) / deviation
+
+
+def log_pi(mean: Array, deviation: Array, best: Array) -> tuple[Array, Array, Array]:
+    """Log probability of normals to exceed ``best``, and its derivatives; shapes as in ``log_ei``.
+
+    ``PI = Phi((mu - best) / s)`` (Kushner 1964), averaged over components.
+    """
+    s = deviation[:, None]
+    z = (mean - best) / s
+    each = log_ndtr(z)
+    value = logsumexp(each, axis=1) - math.log(mean.shape[1])
+    # phi / Phi by Mills' ratio left of 0, where both underflow.
+    mills = math.sqrt(math.pi / 2.0) * erfcx(-np.minimum(z, 0.0) / math.sqrt(2.0))
+    right = np.maximum(z, 0.0)
+    hazard = np.where(z < 0, 1.0 / mills, np.exp(-0.5 * right**2 - _LOG_ROOT - log_ndtr(right)))
+    density = hazard * np.exp(each - value[:, None]) / mean.shape[1]
+    return value, density / s, -(density * z).sum(axis=1) / deviation
 
 
 Measured = tuple[Array, Array, Array]
@@ -77,23 +79,26 @@ class Pointwise:
     """An acquisition that is a function of means and deviations.
 
     Args:
-        model: of the objective.
-        posterior: its process, perhaps of several components.
+        moments: of (m, d) features; their ``pull`` gives derivatives by features.
         measure: (m, K) means and (m,) deviations to (m,) values and their derivatives.
     """
 
-    model: ExactModel
-    posterior: Posterior
+    moments: Callable[[Array], Moments]
     measure: Callable[[Array, Array], Measured]
 
     def values(self, points: Array) -> Array:
-        moments = self.posterior.moments(self.model.rows(points))
+        moments = self.moments(points)
         return self.measure(moments.mean, moments.deviation)[0]
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
-        moments = self.model.on_features(self.posterior.moments(self.model.rows(points)))
+        moments = self.moments(points)
         value, by_mean, by_deviation = self.measure(moments.mean, moments.deviation)
         return value, moments.pull(by_mean, by_deviation)
+
+
+def moments_of(model: ExactModel, posterior: Posterior) -> Callable[[Array], Moments]:
+    """The moments of a process of the model's kernel, as a function of features."""
+    return lambda points: model.on_features(posterior.moments(model.rows(points)))
 
 
 @dataclass(frozen=True)
@@ -101,28 +106,50 @@ class EI(Acquisition):
     """Log expected improvement over the best noise-free value, the acquisition of ``Bayes``.
 
     Without noise it is the classical one (Frazier 2018, eq. 8); with noise no observation is taken
-    for the best at its face. Constraints multiply it by the probability that they hold; where no
-    row is feasible yet, that probability alone is sought.
+    for the best at its face. Constraints multiply it by the probability that they hold.
     """
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
-        limits = belief.limits
-        if limits and not belief.feasible.any():
-            return LogFeasibility(limits)
-        if not belief.exact:
+        return constrained(belief, lambda: self._unconstrained(belief, rng))
+
+    def _unconstrained(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
+        model = belief.objectives[0]
+        if not isinstance(model, ExactModel):
             from blackbox.acquisitions.torch.improvement import noisy_ei
 
-            function = noisy_ei(belief, rng)
+            return noisy_ei(belief, rng)
+        posterior, best = imagined(model, belief, rng)
+        return Pointwise(moments_of(model, posterior), lambda mean, s: log_ei(mean, s, best))
+
+
+@dataclass(frozen=True)
+class PI(Acquisition):
+    """Log probability to improve on the best noise-free value by some margin.
+
+    Constraints multiply it by the probability that they hold.
+
+    Args:
+        margin: in standard deviations of the scores; none makes it greedy.
+    """
+
+    margin: float = 0.01
+
+    def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
+        return constrained(belief, lambda: self._unconstrained(belief, rng))
+
+    def _unconstrained(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
+        model = belief.objectives[0]
+        if isinstance(model, ExactModel):
+            posterior, best = imagined(model, belief, rng)
+            moments = moments_of(model, posterior)
+        elif len(belief.pending):
+            from blackbox.acquisitions.torch.improvement import probability_of_improvement
+
+            return probability_of_improvement(belief, self.margin, rng)
         else:
-            function = _log_ei(belief, rng)
-        return Feasibly(function, limits) if limits else function
-
-
-def _log_ei(belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
-    model = belief.objectives[0]
-    assert isinstance(model, ExactModel)
-    posterior, best = imagined(model, belief, rng)
-    return Pointwise(model, posterior, lambda mean, s: log_ei(mean, s, best))
+            moments = model.moments
+            best = np.array([moments(belief.x[belief.feasible]).mean.max()])
+        return Pointwise(moments, lambda mean, s: log_pi(mean, s, best + self.margin))
 
 
 def imagined(

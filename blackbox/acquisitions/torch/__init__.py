@@ -1,0 +1,1 @@
+"""Acquisitions that BoTorch computes; importing one of these modules imports PyTorch."""
