@@ -27,6 +27,7 @@ class Data:
         gradients: (n, p) derivatives of the values by the p columns ``features.numbers``, or None.
         tasks: (n,) int, 0 for rows of the study at hand, 1, 2, ... for those of earlier ones; None
             where there are no earlier ones.
+        comparisons: (k, 2) int numbers of rows, of each pair the preferred one first, or None.
     """
 
     features: Features
@@ -35,6 +36,7 @@ class Data:
     noise: Array | None = None
     gradients: Array | None = None
     tasks: Array | None = None
+    comparisons: Array | None = None
 
     def __getitem__(self, chosen: Array) -> Data:
         optional = {

@@ -1,0 +1,94 @@
+"""Many dimensions of which few matter: sparse axis-aligned subspaces."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from blackbox.batch import Array
+from blackbox.state import State
+from blackbox.surrogates.isolation import isolated
+from blackbox.surrogates.model import Data
+from blackbox.surrogates.torch.fit import values
+from blackbox.surrogates.torch.gp import fit_exact
+from blackbox.surrogates.torch.kernels import CodeKernel, Embedding
+from blackbox.surrogates.torch.model import TorchModel, of_this_study, standardised
+
+with warnings.catch_warnings():
+    # Their imports use parts of PyTorch that it has deprecated.
+    warnings.simplefilter("ignore")
+    from botorch.models.map_saas import add_saas_prior
+    from botorch.utils.constraints import LogTransformedInterval
+    from gpytorch.kernels import Kernel, MaternKernel, ProductKernel, ScaleKernel
+    from gpytorch.priors import LogNormalPrior
+
+_LENGTHS = (1.0, 10.0)  # length scales of the starts
+
+
+@dataclass(frozen=True)
+class SaasGP:
+    """Recipe of an exact process that holds most numbers for irrelevant.
+
+    Matern 5/2 with the prior of Eriksson and Jankowiak (2021, *High-Dimensional Bayesian
+    Optimization with Sparse Axis-Aligned Subspaces*, eq. 7): ``1 / l_i^2 = rho_i``, ``rho_i ~
+    HC(tau)``, ``tau ~ HC(0.1)``, HC half-Cauchy, which a few length scales may escape and the
+    others may not. Maximum a posteriori, tau included, where the paper integrates by NUTS.
+
+    Rows of earlier studies are left out.
+
+    Args:
+        device: where it is fitted and predicts.
+    """
+
+    device: str = "cpu"
+
+    def fit(self, data: Data, memory: State | None) -> TorchModel:
+        """Fit to data, going on from the memory of an earlier fit.
+
+        Raises:
+            SingularError: no hyperparameters give a covariance that can be factorised.
+        """
+        data = of_this_study(data)
+        outcomes, z, noise = standardised(data)
+        embedding = Embedding(data.features)
+        with isolated(0, self.device):
+            kernel = _kernel(embedding)
+            fitted = fit_exact(
+                kernel,
+                data.x,
+                z,
+                noise,
+                starts=_starts(embedding),
+                bounds={},
+                memory=memory,
+                device=self.device,
+            )
+            level = noise if noise is not None else float(fitted.likelihood.noise)
+            found = values(fitted)
+        return TorchModel(
+            data.features, outcomes, fitted, float(np.median(level)), found, self.device
+        )
+
+
+def _kernel(embedding: Embedding) -> Kernel:
+    numbers = embedding.features.numbers.tolist()
+    parts: list[Kernel] = []
+    if numbers:
+        matern = MaternKernel(nu=2.5, ard_num_dims=len(numbers), active_dims=numbers).double()
+        parts.append(add_saas_prior(matern))
+    if len(embedding.groups):
+        scales = LogTransformedInterval(1e-2, 1e3, initial_value=1.0)
+        parts.append(CodeKernel(embedding, scales, LogNormalPrior(0.0, math.sqrt(3.0))))
+    base = parts[0] if len(parts) == 1 else ProductKernel(*parts)
+    signal = LogTransformedInterval(1e-2, 1e4, initial_value=1.0)
+    return ScaleKernel(base, outputscale_constraint=signal).double()
+
+
+def _starts(embedding: Embedding) -> list[dict[str, Array]]:
+    p = len(embedding.features.numbers)
+    both = p and len(embedding.groups)
+    name = "covar_module.base_kernel" + (".kernels.0" if both else "") + ".raw_lengthscale"
+    return [{name: np.full((1, p), math.log(length))} for length in _LENGTHS]
