@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from blackbox.batch import Batch
     from blackbox.formulation import (
         Constraint,
+        Environment,
         Fidelity,
         Maximize,
         Measure,
         Minimize,
+        Preference,
         Problem,
         problem,
     )
@@ -57,10 +59,12 @@ _NAMES = {
     ),
     "blackbox.formulation": (
         "Constraint",
+        "Environment",
         "Fidelity",
         "Maximize",
         "Measure",
         "Minimize",
+        "Preference",
         "Problem",
         "problem",
     ),
@@ -86,6 +90,7 @@ __all__ = [
     "Bayes",
     "Categorical",
     "Constraint",
+    "Environment",
     "Fidelity",
     "Integer",
     "LinearConstraint",
@@ -95,6 +100,7 @@ __all__ = [
     "Optimizer",
     "Ordinal",
     "Permutation",
+    "Preference",
     "Problem",
     "Random",
     "Real",

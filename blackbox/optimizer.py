@@ -13,7 +13,7 @@ import numpy as np
 
 from blackbox.batch import Array, Batch, as_column
 from blackbox.errors import ProblemError, StateError, TellError, UnsupportedError
-from blackbox.formulation import Problem, outcome
+from blackbox.formulation import Problem, no_inputs, outcome
 from blackbox.pending import Pending
 from blackbox.space import (
     Categorical,
@@ -50,6 +50,8 @@ class Supports:
         linear: linear constraints on inputs.
         measures: measures (an optimizer that ignores them would waste them silently).
         fidelity: whether the optimizer chooses the fidelity; others ask at the target.
+        environment: whether the optimizer chooses the scenarios; others get them by chance.
+        preference: an objective that only orders the rows told together.
     """
 
     parameters: tuple[type[Parameter], ...] = ALL_PARAMETERS
@@ -58,6 +60,8 @@ class Supports:
     linear: bool = False
     measures: bool = False
     fidelity: bool = False
+    environment: bool = False
+    preference: bool = False
 
     def mismatches(self, problem: Problem) -> list[str]:
         """Everything about a problem that is not supported, one line each, with the fix."""
@@ -71,6 +75,11 @@ class Supports:
         if not fewest <= len(problem.objectives) <= most:
             wanted = f"{fewest}" if fewest == most else f"{fewest} to {most}"
             wrong.append(f"{len(problem.objectives)} objectives; declare {wanted}")
+        if problem.preference and not self.preference:
+            wrong.append(
+                f"preference {problem.objectives[0].name!r}; declare Minimize or Maximize, or "
+                "take an optimizer that learns from preferences"
+            )
         if problem.constraints and not self.constraints:
             names = [c.name for c in problem.constraints]
             wrong.append(f"constraints {names}; declare none, or fold them into the objective")
@@ -85,9 +94,10 @@ class Supports:
 class Optimizer(ABC):
     """Proposes candidates and learns from outcomes; it neither evaluates nor stores.
 
-    ``ask`` and ``tell`` are final. They number rows, fill in the fidelity's target, remember which
-    rows are pending and check every column; a subclass writes ``_ask``, ``_tell``, ``_state`` and
-    ``_load_state`` and draws every random number from ``self.rng``.
+    ``ask`` and ``tell`` are final. They number rows, fill in the fidelity's target and scenarios of
+    the environment, remember which rows are pending and check every column; a subclass writes
+    ``_ask``, ``_tell``, ``_state`` and ``_load_state`` and draws every random number from
+    ``self.rng``.
 
     Args:
         problem: what is optimized.
@@ -158,8 +168,8 @@ class Optimizer(ABC):
             n: how many; by default the optimizer's natural batch.
 
         Returns:
-            Columns ``id``, the parameters, and the fidelity if there is one. Fewer than n rows
-            mean that the optimizer has nothing more to propose.
+            Columns ``id``, the parameters, and the fidelity and the environment if there are any.
+            Fewer than n rows mean that the optimizer has nothing more to propose.
 
         Raises:
             TellError: ``n`` is not a positive int.
@@ -171,9 +181,11 @@ class Optimizer(ABC):
         proposed = self._ask(int(n))
         count = len(proposed)
         columns = {"id": np.arange(self._next, self._next + count), **proposed.columns()}
-        fidelity = self.problem.fidelity
+        fidelity, environment = self.problem.fidelity, self.problem.environment
         if fidelity is not None and fidelity.name not in columns:
             columns[fidelity.name] = np.full(count, fidelity.target)
+        if environment is not None and not columns.keys() >= set(environment.names):
+            columns |= environment.draw(count, self.rng).columns()
         batch = Batch.of(columns, count)
         self._pending.add(batch)
         self._next += count
@@ -187,11 +199,13 @@ class Optimizer(ABC):
             batch: a column for each outcome. Rows with an ``id`` given by ``ask`` may leave out
                 parameters; rows with id -1, or a batch without ids, are data from outside and
                 bring all of them. ``ok`` marks failed rows; a row whose outcome is NaN or
-                infinite is a failed row too.
+                infinite is a failed row too. An entry of a gradient that is NaN or infinite is
+                only not known. The values of a ``Preference`` order the rows of this call.
 
         Raises:
             TellError: an outcome is missing, an id is unknown or was told before.
-            SpaceError: a parameter lies outside its space. In every case nothing was told.
+            SpaceError: a parameter lies outside its space, or data from outside lacks one. In
+                every case nothing was told.
         """
         self.learn(self.checked(batch))
 
@@ -202,7 +216,7 @@ class Optimizer(ABC):
         A study calls both halves, to write the rows down in between.
 
         Returns:
-            Columns ``id``, the inputs, every outcome as float64, ``ok``.
+            Columns ``id``, the inputs, every outcome as float64 (n,), gradients (n, g), ``ok``.
 
         Raises:
             TellError, SpaceError: as ``tell``.
@@ -264,11 +278,11 @@ class Optimizer(ABC):
 
     @abstractmethod
     def _ask(self, n: int) -> Batch:
-        """At most n proposals: the space's columns, and the fidelity if supported."""
+        """At most n proposals: the space's columns; fidelity and environment if supported."""
 
     @abstractmethod
     def _tell(self, batch: Batch) -> None:
-        """Learn checked rows: id, inputs, every outcome as float64, ok. Not empty."""
+        """Learn checked rows of one tell: id, inputs, every outcome as float64, ok. Not empty."""
 
     @abstractmethod
     def _state(self) -> State:
@@ -287,9 +301,11 @@ class Optimizer(ABC):
             raise TellError(f"tell: column 'id' is {ids.dtype}{ids.shape}; give (n,) int64 ids")
         columns = {"id": ids, **self._inputs(batch, ids)}
         ok = np.ones(n, dtype=bool)
+        gradients = self.problem.gradients.values()
         for name in self.problem.outcomes:
             columns[name] = values = self._outcome(batch, name)
-            ok &= np.isfinite(values)
+            if name not in gradients:
+                ok &= np.isfinite(values)
         try:
             self.problem.check_noise(columns)
         except ProblemError as error:
@@ -308,10 +324,11 @@ class Optimizer(ABC):
                 f"problem declares outcomes {list(self.problem.outcomes)}"
             )
         values = batch[name]
-        if values.dtype == np.float64 and values.ndim == 1:
+        plain = name not in self.problem.gradients.values()
+        if plain and values.dtype == np.float64 and values.ndim == 1:
             return values
         try:
-            return as_column(name, outcome(self.problem.name, name, values, len(batch)))
+            return as_column(name, outcome(self.problem, name, values, len(batch)))
         except ProblemError as error:
             raise TellError(f"tell: {error}") from None
 
@@ -325,8 +342,7 @@ class Optimizer(ABC):
                 return {n: columns[n] for n in names}
         outside = ids < 0
         if not len(ids):
-            empty = self.problem.space.decode(np.empty((0, self.problem.space.width)))
-            batch = batch.with_columns(**empty.columns())
+            batch = batch.with_columns(**no_inputs(self.problem).columns())
         elif asked is not None:
             batch = batch.with_columns(**{n: asked[n] for n in names if n not in batch})
         elif not outside.all() and any(n not in batch for n in names):
@@ -336,11 +352,17 @@ class Optimizer(ABC):
 
     def _checked_inputs(self, batch: Batch) -> dict[str, Array]:
         columns = self.problem.space.check(batch).columns()
+        if self.problem.fidelity is not None:
+            columns[self.problem.fidelity.name] = self._checked_fidelity(batch)
+        if self.problem.environment is not None:
+            columns |= self.problem.environment.space.check(batch).columns()
+        return columns
+
+    def _checked_fidelity(self, batch: Batch) -> Array:
         fidelity = self.problem.fidelity
-        if fidelity is None:
-            return columns
+        assert fidelity is not None
         if fidelity.name not in batch:
-            return {**columns, fidelity.name: np.full(len(batch), fidelity.target)}
+            return np.full(len(batch), fidelity.target)
         values = fidelity.parameter.check(batch[fidelity.name])
         if not self.supports.fidelity and np.any(values != fidelity.target):
             raise TellError(
@@ -348,7 +370,7 @@ class Optimizer(ABC):
                 f"{fidelity.target!r}, and {type(self).__name__} knows no fidelities; "
                 "tell only rows at the target"
             )
-        return {**columns, fidelity.name: values}
+        return values
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,8 @@
 """What is to be solved: a space, named outcomes, and how to measure them."""
 
-from blackbox.formulation.base import Floats, Problem, outcome, problem
+from blackbox.formulation.base import Floats, Problem, problem
+from blackbox.formulation.columns import missing, no_inputs, outcome
+from blackbox.formulation.environment import Environment
 from blackbox.formulation.outcomes import (
     Constraint,
     Fidelity,
@@ -8,17 +10,22 @@ from blackbox.formulation.outcomes import (
     Measure,
     Minimize,
     Objective,
+    Preference,
 )
 
 __all__ = [
     "Constraint",
+    "Environment",
     "Fidelity",
     "Floats",
     "Maximize",
     "Measure",
     "Minimize",
     "Objective",
+    "Preference",
     "Problem",
+    "missing",
+    "no_inputs",
     "outcome",
     "problem",
 ]

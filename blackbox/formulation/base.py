@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
@@ -11,8 +11,17 @@ import numpy.typing as npt
 
 from blackbox.batch import Array, Batch, Row
 from blackbox.errors import ProblemError
+from blackbox.formulation.columns import missing, outcome
+from blackbox.formulation.environment import Environment
 from blackbox.formulation.faults import faults
-from blackbox.formulation.outcomes import Constraint, Fidelity, Measure, Minimize, Objective
+from blackbox.formulation.outcomes import (
+    Constraint,
+    Fidelity,
+    Measure,
+    Minimize,
+    Objective,
+    Preference,
+)
 from blackbox.space import Space
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -24,15 +33,17 @@ class Problem:
     Subclasses (or instances) set the attributes and define exactly one of ``evaluate(self, p)``,
     which takes a dict of Python scalars and returns a float (where there is one outcome) or a
     dict of named outcomes, and ``evaluate_batch(self, batch)``, which returns a dict of (n,)
-    arrays. A problem may define ``cost(self, batch)``, the (n,) cost of evaluating each row, in
-    the user's unit, known beforehand. No ``super().__init__()`` is needed.
+    arrays. Gradients are arrays (g,), or (n, g) for a batch. A problem may define
+    ``cost(self, batch)``, the (n,) cost of evaluating each row, in the user's unit, known
+    beforehand. No ``super().__init__()`` is needed.
 
     Attributes:
         space: what may be tried.
-        objectives: at least one ``Minimize`` or ``Maximize``.
+        objectives: at least one ``Minimize`` or ``Maximize``, or a single ``Preference``.
         constraints: measured outcomes with bounds.
         measures: measured outcomes by which elites differ.
         fidelity: an input that makes evaluations cheaper, or None.
+        environment: inputs that the user of the result cannot choose, or None.
         about: what the problem is, in words, for language models and reports.
     """
 
@@ -41,6 +52,7 @@ class Problem:
     constraints: Sequence[Constraint] = ()
     measures: Sequence[Measure] = ()
     fidelity: Fidelity | None = None
+    environment: Environment | None = None
     about: str = ""
 
     @property
@@ -50,15 +62,36 @@ class Problem:
 
     @property
     def outcomes(self) -> tuple[str, ...]:
-        """Names of all outcomes an evaluation returns, noise columns last."""
-        named = [o.name for o in self.objectives]
-        named += [c.name for c in self.constraints] + [m.name for m in self.measures]
-        return tuple(named + [o.noise for o in self.objectives if o.noise])
+        """Names of all outcomes an evaluation returns, noise, then gradients last."""
+        measured = self._measured
+        named = [o.name for o in measured] + [o.noise for o in self.objectives if o.noise]
+        return tuple(named + [o.gradient for o in measured if o.gradient is not None])
+
+    @property
+    def _measured(self) -> list[Objective | Constraint | Measure]:
+        return [*self.objectives, *self.constraints, *self.measures]
+
+    @property
+    def gradients(self) -> dict[str, str]:
+        """For each outcome whose derivative is returned, the name of that column (n, g)."""
+        return {o.name: o.gradient for o in self._measured if o.gradient is not None}
+
+    @property
+    def preference(self) -> bool:
+        """Whether the objective is a ``Preference``: its values only order rows told together."""
+        return any(isinstance(o, Preference) for o in self.objectives)
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of all columns an evaluation reads: parameters, then the fidelity."""
-        return self.space.names + ((self.fidelity.name,) if self.fidelity else ())
+        """Names of all columns an evaluation reads: parameters, fidelity, environment."""
+        names = self.space.names + ((self.fidelity.name,) if self.fidelity else ())
+        return names + self.environment.names if self.environment else names
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """For each vector column, inputs and gradients, the names of its elements."""
+        labels = self.space.labels | (self.environment.space.labels if self.environment else {})
+        return labels | dict.fromkeys(self.gradients.values(), self.space.real_labels)
 
     @property
     def has_cost(self) -> bool:
@@ -108,20 +141,30 @@ class Problem:
         return costs
 
     def measure(self, batch: Batch) -> dict[str, Array]:
-        """Evaluate every row here and now: outcome name to (n,) floats.
+        """Evaluate every row here and now: outcome name to (n,) floats, gradients (n, g).
 
         Raises:
-            ProblemError: an outcome is missing, unknown, or has the wrong length or type.
+            ProblemError: an outcome is missing, unknown, or has the wrong length or type; or the
+                problem is a preference told by hand.
         """
         rows = batch.select(self.inputs)
         whole = getattr(self, "evaluate_batch", None)
         if whole is not None:
             return self._named(whole(rows), len(batch))
-        answers = [
-            self._named(self.evaluate(row), None)  # type: ignore[attr-defined]
-            for row in self.space.rows(rows)
-        ]
-        return {name: np.array([a[name] for a in answers], float) for name in self.outcomes}
+        one = getattr(self, "evaluate", None)
+        if one is None:
+            raise ProblemError(f"{self.name} defines no evaluate_batch; ask and tell by hand")
+        measured = missing(self, len(batch))
+        for i, row in enumerate(self.rows(rows)):
+            for name, value in self._named(one(row), None).items():
+                measured[name][i] = value
+        return measured
+
+    def rows(self, batch: Batch) -> Iterator[Row]:
+        """Rows as ``evaluate`` gets them: as the batch gives them, sequences without padding."""
+        if self.environment is None:
+            return self.space.rows(batch)
+        return Space(*self.space, *self.environment.space).rows(batch)
 
     def _named(self, answer: Any, n: int | None) -> dict[str, Array]:
         """The answer of an evaluation as named floats: scalars, or (n,) arrays."""
@@ -138,7 +181,7 @@ class Problem:
                 f"{self.name}.{call} gave outcomes {sorted(map(str, answer))}; "
                 f"the problem declares {sorted(names)}"
             )
-        named = {name: outcome(self.name, name, answer[name], n) for name in names}
+        named = {name: outcome(self, name, answer[name], n) for name in names}
         self.check_noise(named)
         return named
 
@@ -169,33 +212,22 @@ class Problem:
         """The declaration as a plain dict, for fingerprints."""
         declared: dict[str, Any] = {
             "space": self.space.spec(),
-            "objectives": [{"type": type(o).__name__, **asdict(o)} for o in self.objectives],
-            "constraints": [asdict(c) for c in self.constraints],
-            "measures": [asdict(m) for m in self.measures],
+            "objectives": [{"type": type(o).__name__, **_declared(o)} for o in self.objectives],
+            "constraints": [_declared(c) for c in self.constraints],
+            "measures": [_declared(m) for m in self.measures],
         }
         if self.fidelity:
             spec = {self.fidelity.name: self.fidelity.parameter.spec()}
             declared["fidelity"] = {"parameter": spec, "target": self.fidelity.target}
+        if self.environment:
+            declared["environment"] = self.environment.spec()
         return declared
 
 
-def outcome(problem: str, name: str, values: Any, n: int | None) -> Array:
-    """An outcome as float64, () where ``n`` is None, else (n,); None counts as NaN.
-
-    Raises:
-        ProblemError: of another shape, or not numbers.
-    """
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        array = np.full((), np.inf)
-        shape: tuple[int, ...] | None = None
-    else:
-        shape = () if n is None else (n,)
-    if array.shape != shape:
-        wanted = "one number" if n is None else f"{n} numbers"
-        raise ProblemError(f"{problem}: outcome {name!r} is {values!r}; give {wanted}")
-    return array
+def _declared(outcome: Objective | Constraint | Measure) -> dict[str, Any]:
+    """An outcome's fields; a gradient only where there is one, as in studies older than it."""
+    fields = asdict(outcome)
+    return {k: v for k, v in fields.items() if k != "gradient" or v is not None}
 
 
 class _FunctionProblem(Problem):
@@ -224,6 +256,7 @@ def problem(
     constraints: Sequence[Constraint] = (),
     measures: Sequence[Measure] = (),
     fidelity: Fidelity | None = None,
+    environment: Environment | None = None,
     cost: Callable[[Batch], npt.ArrayLike] | None = None,
     about: str = "",
 ) -> Problem:
@@ -238,6 +271,7 @@ def problem(
         constraints: measured outcomes with bounds.
         measures: measured outcomes by which elites differ.
         fidelity: an input that makes evaluations cheaper, or None.
+        environment: inputs that the user of the result cannot choose, or None.
         cost: (n,) cost of each row of a Batch, known before the evaluation.
         about: what the problem is, in words.
 
@@ -252,6 +286,7 @@ def problem(
         "constraints": list(constraints),
         "measures": list(measures),
         "fidelity": fidelity,
+        "environment": environment,
         "about": about,
     }
     made = _FunctionProblem(function, batch, declared | ({"cost": cost} if cost else {}))

@@ -8,7 +8,15 @@ from typing import Any
 
 from blackbox.batch import as_column
 from blackbox.errors import BatchError, SpaceError
-from blackbox.formulation.outcomes import Constraint, Fidelity, Maximize, Measure, Minimize
+from blackbox.formulation.environment import Environment
+from blackbox.formulation.outcomes import (
+    Constraint,
+    Fidelity,
+    Maximize,
+    Measure,
+    Minimize,
+    Preference,
+)
 from blackbox.space import Parameter, Space
 from blackbox.space.parameter import RESERVED
 
@@ -19,7 +27,7 @@ def faults(problem: Any) -> list[str]:
     if not isinstance(space, Space):
         return [f"space is {space!r}; set it to a Space"]
     kinds = {
-        "objectives": Minimize | Maximize,
+        "objectives": Minimize | Maximize | Preference,
         "constraints": Constraint,
         "measures": Measure,
     }
@@ -33,6 +41,9 @@ def faults(problem: Any) -> list[str]:
     known = isinstance(fidelity, Fidelity) and isinstance(fidelity.parameter, Parameter)
     if fidelity is not None and not known:
         wrong.append(f"fidelity is {fidelity!r}; set it to Fidelity(parameter, target=...)")
+    environment = problem.environment
+    if environment is not None and not isinstance(environment, Environment):
+        wrong.append(f"environment is {environment!r}; set it to Environment(*parameters)")
     if wrong:
         return wrong
     if not problem.objectives and not problem.measures:
@@ -41,7 +52,10 @@ def faults(problem: Any) -> list[str]:
         *wrong,
         *_name_faults(problem),
         *_range_faults(problem),
+        *_gradient_faults(problem),
         *_fidelity_faults(problem),
+        *_environment_faults(problem),
+        *_preference_faults(problem),
         *_method_faults(problem),
     ]
 
@@ -93,10 +107,50 @@ def _fidelity_faults(problem: Any) -> list[str]:
     return []
 
 
+def _gradient_faults(problem: Any) -> list[str]:
+    measured = [*problem.objectives, *problem.constraints, *problem.measures]
+    names = [o.gradient for o in measured if o.gradient is not None]
+    if not names or problem.space.real_labels:
+        return []
+    return [f"gradients {names}, but the space has no Real parameter to derive by; declare none"]
+
+
+def _environment_faults(problem: Any) -> list[str]:
+    if problem.environment is None:
+        return []
+    wrong = []
+    if len(problem.objectives) != 1 or problem.preference:
+        kinds = [f"{type(o).__name__}({o.name!r})" for o in problem.objectives]
+        wrong.append(f"an environment and objectives {kinds}; give one Minimize or Maximize")
+    for field in ("constraints", "measures"):
+        names = [outcome.name for outcome in getattr(problem, field)]
+        if names:
+            wrong.append(
+                f"an environment and {field} {names}: their risk is not defined; fold them into "
+                "the objective, or declare no environment"
+            )
+    return wrong
+
+
+def _preference_faults(problem: Any) -> list[str]:
+    if not problem.preference:
+        return []
+    wrong = []
+    if len(problem.objectives) > 1:
+        names = [o.name for o in problem.objectives]
+        wrong.append(f"objectives {names} with a Preference; declare it as the only one")
+    if callable(getattr(problem, "evaluate", None)):
+        wrong.append(
+            "evaluate sees one row, and a Preference orders several; define evaluate_batch, or "
+            "none and tell by hand"
+        )
+    return wrong
+
+
 def _method_faults(problem: Any) -> list[str]:
     defined = [
         name for name in ("evaluate", "evaluate_batch") if callable(getattr(problem, name, None))
     ]
-    if len(defined) == 1:
+    if len(defined) == 1 or (problem.preference and not defined):
         return []
     return [f"{' and '.join(defined) or 'neither evaluate nor evaluate_batch'} defined; define one"]

@@ -17,10 +17,13 @@ class Objective:
     Args:
         name: name of the outcome.
         noise: name of a further outcome that holds this one's known standard error.
+        gradient: name of a further outcome (n, g) that holds this one's derivative by each of
+            ``space.real_labels``, in the user's units; NaN where it is not known.
     """
 
     name: str
     noise: str | None = None
+    gradient: str | None = None
 
     @property
     def sign(self) -> float:
@@ -44,6 +47,25 @@ class Maximize(Objective):
         return 1.0
 
 
+class Preference(Objective):
+    """What nobody can put into numbers: only the rows told together can be put into order.
+
+    Its values have a meaning only beside the other rows of the same ``tell``: of two of them the
+    row with the larger value is preferred, and equal values say nothing. It is a problem's only
+    objective; the problem defines ``evaluate_batch``, or its rows are told by hand.
+
+    Args:
+        name: name of the outcome.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+
+    @property
+    def sign(self) -> float:
+        return 1.0
+
+
 @dataclass(frozen=True)
 class Constraint:
     """A measured outcome that must lie between two bounds.
@@ -52,11 +74,13 @@ class Constraint:
         name: name of the outcome.
         lower: smallest feasible value.
         upper: largest feasible value.
+        gradient: name of a further outcome that holds the derivative, as for an objective.
     """
 
     name: str
     lower: float = -math.inf
     upper: float = math.inf
+    gradient: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,11 +91,13 @@ class Measure:
         name: name of the outcome.
         low: smallest value of interest.
         high: largest value of interest.
+        gradient: name of a further outcome that holds the derivative, as for an objective.
     """
 
     name: str
     low: float
     high: float
+    gradient: str | None = None
 
 
 @dataclass(frozen=True)

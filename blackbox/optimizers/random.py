@@ -13,6 +13,7 @@ ANY = Supports(
     constraints=True,
     linear=True,
     measures=True,
+    preference=True,
 )
 
 

@@ -98,6 +98,18 @@ class Space:
         """For each vector parameter, the names of its elements."""
         return {p.name: p.labels for p in self if p.size is not None}
 
+    @property
+    def real_labels(self) -> tuple[str, ...]:
+        """The coordinates that derivatives are taken by: ``x``, or ``x[0]``, ``x[1]``, ...
+
+        One for each coordinate of every ``Real`` parameter, in order.
+        """
+        labels: list[str] = []
+        for p in self:
+            if isinstance(p, Real):
+                labels += [p.name] if p.size is None else [f"{p.name}[{i}]" for i in p.labels]
+        return tuple(labels)
+
     def __getitem__(self, name: str) -> Parameter:
         try:
             return self._parameters[name]

@@ -86,9 +86,9 @@ def to_optuna(
     """Write a history as an ordinary Optuna study, for its dashboard and its plots.
 
     Elements of vectors become parameters such as ``mix[web]``; constraints become distances to
-    the bounds, satisfied at or below zero; measures, noise, cost and ids become user attributes;
-    failed rows become failed trials with their reason as a user attribute. Optuna takes about
-    0.03 s a row in a database, 0.001 s in a journal file.
+    the bounds, satisfied at or below zero; measures, noise, gradients, cost and ids become user
+    attributes; failed rows become failed trials with their reason as a user attribute. Optuna
+    takes about 0.03 s a row in a database, 0.001 s in a journal file.
 
     Args:
         problem: what the history is of.
@@ -174,6 +174,7 @@ def _trials(problem: Problem, history: Batch, reasons: Mapping[int, str]) -> Ite
     """A finished trial for each row."""
     optuna = require("optuna", "optuna")
     parameters = [*problem.space, *([problem.fidelity.parameter] if problem.fidelity else [])]
+    parameters += problem.environment.space if problem.environment else []
     names = {p.name: _elements(p) for p in parameters}
     distributions = {name: _distribution(p) for p in parameters for name in names[p.name]}
     complete, failed = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL
@@ -181,7 +182,8 @@ def _trials(problem: Problem, history: Batch, reasons: Mapping[int, str]) -> Ite
     for row in history:
         values = [row[o.name] for o in problem.objectives]
         ok = row.get("ok", True) and all(map(math.isfinite, values))
-        attributes = {n: row[n] for n in rest if _is_attribute(row[n])}
+        given = {n: v.tolist() if isinstance(v := row[n], np.ndarray) else v for n in rest}
+        attributes = {n: v for n, v in given.items() if _is_attribute(v)}
         if not ok:
             attributes["reason"] = reasons.get(row["id"], "failed")
         else:
@@ -202,6 +204,8 @@ def _objectives(problem: Problem) -> set[str]:
 
 def _is_attribute(value: Any) -> bool:
     """Whether Optuna can keep a value as JSON."""
+    if isinstance(value, list):
+        return all(map(_is_attribute, value))
     return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 

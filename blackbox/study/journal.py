@@ -149,7 +149,7 @@ class Journal:
             self._retell(start)
 
     def _joined(self) -> Iterator[tuple[Batch, Mapping[int, str]]]:
-        """Rows told, event by event, with the inputs they were asked with."""
+        """Rows told together, event by event, with the inputs they were asked with."""
         pending, asked = Pending(), 0
         for event in self._writer.events():
             if isinstance(event, AskEvent):
@@ -159,11 +159,11 @@ class Journal:
             told, ids = event.batch, event.batch["id"]
             inside = ids >= 0
             rows = pending.find(ids[inside], asked)
-            if rows is not None:
-                pending.remove(ids[inside])
-                yield rows.with_columns(**told[inside].columns()), event.reasons
-            if not inside.all():
-                yield told[~inside], event.reasons
+            pending.remove(ids[inside])
+            # Beside rows from outside those asked for are stored with all their columns, too.
+            if rows is not None and inside.all():
+                told = rows.with_columns(**told.columns())
+            yield told, event.reasons
 
     def _replay(self, after: int) -> bool:
         """Ask and tell as the log says; False where the optimizer proposes other rows."""
@@ -188,8 +188,11 @@ class Journal:
         open_rows = asked[~np.isin(asked["id"], rows["id"])]
         start = {**start, "next": len(asked), "pending": open_rows.columns()}
         self._optimizer.load_state_dict(start)
-        if len(rows):
-            self._optimizer.tell(rows.with_columns(id=np.full(len(rows), -1)))
+        # A preference orders only the rows that were told together.
+        apart = self._optimizer.problem.preference
+        for told in [rows for rows, _ in self._joined()] if apart else [rows]:
+            if len(told):
+                self._optimizer.tell(told.with_columns(id=np.full(len(told), -1)))
 
 
 def header(problem: Problem, optimizer: Optimizer, name: str) -> dict[str, Any]:
@@ -204,7 +207,7 @@ def header(problem: Problem, optimizer: Optimizer, name: str) -> dict[str, Any]:
         "name": name,
         "problem": problem.name,
         "about": problem.about,
-        "labels": problem.space.labels,
+        "labels": problem.labels,
         "libraries": libraries,
     }
     declared = {"problem": problem.spec(), "optimizer": optimizer.spec(), "info": info}

@@ -14,6 +14,7 @@ import numpy as np
 from blackbox.batch import Batch
 from blackbox.errors import BlackboxError, EvaluationError, ProblemError, StorageError
 from blackbox.executors import Failure, Outcome
+from blackbox.formulation import missing
 from blackbox.study.budget import Budget
 from blackbox.study.crew import Crew, Inline, open_crew
 
@@ -54,6 +55,12 @@ class Loop:
     """Iterates over the batches told, until the budget is spent or nothing is left to ask."""
 
     def __init__(self, study: Study, plan: Plan) -> None:
+        problem = study.problem
+        if problem.preference and not hasattr(problem, "evaluate_batch"):
+            raise ProblemError(
+                f"run: {problem.name} defines no evaluate_batch, which orders its rows; define it, "
+                "or ask and tell by hand"
+            )
         self._study = study
         self._plan = plan
         # Rows left pending by an earlier run come first: they were asked for before all others.
@@ -131,7 +138,7 @@ class Loop:
         ids = task["id"]
         if outcome.failure is None:
             return self._study.tell(Batch({"id": ids, **outcome.value}))
-        failed = {name: np.full(len(ids), np.nan) for name in self._study.problem.outcomes}
+        failed = missing(self._study.problem, len(ids))
         reason = outcome.failure.traceback or outcome.failure.message
         return self._study.tell(
             Batch({"id": ids, **failed, "ok": np.zeros(len(ids), dtype=bool)}),

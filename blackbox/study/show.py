@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blackbox.batch import Row
 from blackbox.errors import require
 from blackbox.study.budget import Budget
 
@@ -97,10 +98,12 @@ class Progress:
 
 def best_text(study: Study) -> str:
     """The best outcome in words: ``best loss 0.123``; empty where there is none."""
-    if len(study.problem.objectives) != 1 or study.best is None:
+    # With an environment the best is looked for in the whole history: too long for a progress bar.
+    best = None if study.problem.environment else _best(study)
+    if best is None:
         return ""
     name = study.problem.objectives[0].name
-    return f"best {name} {study.best[name]:.5g}"
+    return f"best {name} {best[name]:.5g}"
 
 
 def study_html(study: Study) -> str:
@@ -114,8 +117,9 @@ def study_html(study: Study) -> str:
         "on disk": "no" if study.path is None else str(study.path),
     }
     parts = [f"<h3>Study {escape(study.name)}</h3>", _table(facts)]
-    if len(study.problem.objectives) == 1 and study.best is not None:
-        shown = {k: _text(v) for k, v in study.best.items()}
+    best = _best(study)
+    if best is not None:
+        shown = {k: _text(v) for k, v in best.items()}
         parts += ["<h4>Best</h4>", _table(shown)]
     if study.told:
         parts += ["<h4>Last rows</h4>", study.history[-_ROWS:]._repr_html_()]
@@ -123,6 +127,12 @@ def study_html(study: Study) -> str:
         last = {f"row {i}": why.strip().splitlines()[-1] for i, why in study.failures.items()}
         parts += ["<h4>Failures</h4>", _table(dict(list(last.items())[-_ROWS:]))]
     return "<div>" + "".join(parts) + "</div>"
+
+
+def _best(study: Study) -> Row | None:
+    """The best row; None also where the problem has no order for one."""
+    problem = study.problem
+    return None if len(problem.objectives) != 1 or problem.preference else study.best
 
 
 def _table(facts: dict[str, str]) -> str:

@@ -13,11 +13,12 @@ import numpy as np
 
 from blackbox.batch import Array, Batch, Row, same_column
 from blackbox.errors import ProblemError, StorageError, TellError
-from blackbox.formulation import Problem, outcome
+from blackbox.formulation import Problem, missing, no_inputs, outcome
 from blackbox.optimizer import Optimizer
 from blackbox.study.budget import Budget
 from blackbox.study.loop import Loop, OnError, Plan
 from blackbox.study.record import Record
+from blackbox.study.risk import best_design
 from blackbox.study.show import Progress, study_html
 from blackbox.study.table import Table
 from blackbox.study.tally import Tally, eligible
@@ -133,8 +134,8 @@ class Study(Record):
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
-        """For each vector parameter, the names of its elements."""
-        return self.problem.space.labels
+        """For each vector column, the names of its elements."""
+        return self.problem.labels
 
     def to_optuna(self, storage_url: str, study_name: str | None = None) -> None:
         """Write an ordinary Optuna study, for optuna-dashboard and Optuna's plots.
@@ -154,14 +155,23 @@ class Study(Record):
     def best(self) -> Row | None:
         """The best row at the target fidelity: parameters and outcomes; None before there is one.
 
+        With an environment rows of different scenarios cannot be compared. Then it is the
+        candidate of least risk among those told in every scenario of the environment's table that
+        has a weight: its parameters, and the risk in the place of the objective. An optimizer
+        that does not try every scenario on a candidate leaves it None.
+
         Raises:
-            ProblemError: the problem has several objectives (use ``front``) or none.
+            ProblemError: the problem has several objectives (use ``front``) or none, or a
+                preference, which only orders rows told together.
         """
+        self._refuse_preference("best")
         if len(self.problem.objectives) != 1:
             raise ProblemError(
                 f"best: {self.problem.name} has {len(self.problem.objectives)} objectives; "
                 "use study.front"
             )
+        if self.problem.environment is not None:
+            return best_design(self.problem, self.history)
         return None if self._tally.best is None else dict(self._tally.best)
 
     @property
@@ -169,10 +179,16 @@ class Study(Record):
         """The feasible rows at the target fidelity that no other such row dominates.
 
         Raises:
+            ProblemError: the problem has an environment or a preference: no row dominates another.
             MissingExtraError: moocore is not installed (extra ``metrics``).
         """
         from blackbox.metrics import is_nondominated
 
+        self._refuse_preference("front")
+        if self.problem.environment is not None:
+            raise ProblemError(
+                f"front: rows of {self.problem.name} come from different scenarios; use study.best"
+            )
         candidates = self.history
         candidates = candidates[eligible(self.problem, candidates)]
         if len(candidates) == 0:
@@ -337,6 +353,11 @@ class Study(Record):
         repeated = self._tally.is_told(ids)
         if not repeated.any():
             return batch
+        if self.problem.preference and not repeated.all():
+            raise TellError(
+                f"tell: id {ids[repeated][0]} was told before; to compare a candidate again, tell "
+                "its parameters as a row from outside (id -1)"
+            )
         history = self.history
         for i in np.flatnonzero(repeated):
             at = int(np.flatnonzero(history["id"] == ids[i])[-1])
@@ -344,7 +365,7 @@ class Study(Record):
                 if name not in batch:
                     continue
                 try:
-                    given = outcome(self.problem.name, name, batch[name][i : i + 1], 1)
+                    given = outcome(self.problem, name, batch[name][i : i + 1], 1)
                 except ProblemError as error:
                     raise TellError(f"tell: {error}") from None
                 if not same_column(given, history[name][at : at + 1]):
@@ -375,13 +396,16 @@ class Study(Record):
             self._table.append(told)
             self._reasons.update(reasons)
 
+    def _refuse_preference(self, what: str) -> None:
+        if self.problem.preference:
+            raise ProblemError(
+                f"{what}: {self.problem.name} has a preference, whose values only order the rows "
+                "told together"
+            )
+
     def _empty(self) -> Batch:
-        problem = self.problem
         empty: dict[str, Any] = {"id": np.zeros(0, dtype=np.int64)}
-        empty |= problem.space.decode(np.zeros((0, problem.space.width))).columns()
-        if problem.fidelity is not None:
-            empty[problem.fidelity.name] = np.zeros(0)
-        empty |= {name: np.zeros(0) for name in problem.outcomes}
-        if problem.has_cost:
+        empty |= no_inputs(self.problem).columns() | missing(self.problem, 0)
+        if self.problem.has_cost:
             empty["cost"] = np.zeros(0)
         return Batch(empty | {"ok": np.zeros(0, dtype=bool)})

@@ -17,13 +17,15 @@ class Tally:
         evaluations: rows told that were asked for.
         failed: rows told that failed.
         cost: cost of the evaluations, 1 each where the problem defines none.
-        best: the best row at the target fidelity; None before there is one, or where the problem
-            has not exactly one objective.
+        best: the best row at the target fidelity; None before there is one, or where rows have no
+            order: several objectives or none, a preference, an environment.
     """
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self._ids = np.zeros(1024, dtype=bool)
+        ordered = len(problem.objectives) == 1 and not problem.preference
+        self._ordered = ordered and problem.environment is None
         self._best_score = -np.inf
         self.told = self.evaluations = self.failed = 0
         self.cost = 0.0
@@ -39,7 +41,7 @@ class Tally:
         self.evaluations += n
         self.failed += int(np.count_nonzero(~told["ok"]))
         self.cost += float(told["cost"][asked].sum()) if "cost" in told else float(n)
-        if len(self._problem.objectives) == 1 and len(told):
+        if self._ordered and len(told):
             self._improve(told)
 
     def is_told(self, ids: Array) -> npt.NDArray[np.bool_]:

@@ -75,6 +75,11 @@ def _typed(optimizer: Optimizer, batch: Batch, where: str) -> None:
             canonical[problem.fidelity.name] = problem.fidelity.parameter.check(values)
         except BlackboxError as error:
             raise ConformanceError(f"{where}: a fidelity is not allowed: {error}") from error
+    if problem.environment is not None:
+        try:
+            canonical |= problem.environment.space.check(batch).columns()
+        except BlackboxError as error:
+            raise ConformanceError(f"{where}: a scenario is not allowed: {error}") from error
     for name, column in canonical.items():
         kind, want = batch[name].dtype.kind, column.dtype.kind
         require_that(kind == want, f"{where}: column {name!r} is {batch[name].dtype}, not {want}")

@@ -11,11 +11,16 @@ import numpy as np
 from blackbox.batch import Array, Batch
 from blackbox.formulation import (
     Constraint,
+    Environment,
     Fidelity,
+    Floats,
     Maximize,
     Measure,
     Minimize,
+    Objective,
+    Preference,
     Problem,
+    missing,
 )
 from blackbox.space import (
     Categorical,
@@ -44,7 +49,7 @@ _POINT = Space(Real("x", 2, 2), Integer("k", 3, 3), Categorical("c", ["only"]))
 class _Case(Problem):
     """A declaration with a name; its outcomes come from ``answer``, never from ``evaluate``."""
 
-    def __init__(self, name: str, space: Space, *objectives: Minimize | Maximize) -> None:
+    def __init__(self, name: str, space: Space, *objectives: Objective) -> None:
         self._name = name
         self.space = space
         self.objectives = list(objectives)
@@ -53,9 +58,9 @@ class _Case(Problem):
     def name(self) -> str:
         return self._name
 
-    def evaluate(self, p: dict[str, Any]) -> dict[str, float]:
+    def evaluate(self, p: dict[str, Any]) -> dict[str, Array]:
         """Never called: ``guarded`` puts a recorder in its place."""
-        return dict.fromkeys(self.outcomes, math.nan)
+        return {name: values[0] for name, values in missing(self, 1).items()}
 
     def with_(self, **attributes: Any) -> _Case:
         made = copy.copy(self)
@@ -71,6 +76,7 @@ def problems() -> list[Problem]:
     vectors = Space(Real("x", -1, 1, size=3), Integer("k", 0, 9, size=2))
     triangle = LinearConstraint({"x": 1.0, "y": 5.0}, upper=3.0)
     levels = Fidelity(Ordinal("steps", [10, 100, 1000]), target=1000)
+    weather = Environment(Real("wind", 0, 10), Categorical("rain", [False, True]), scenarios=4)
     reals = _Case("reals", _REALS, f)
     return [
         reals,
@@ -90,6 +96,9 @@ def problems() -> list[Problem]:
         reals.with_(_name="fidelity", fidelity=levels),
         reals.with_(_name="measures", measures=measures),
         _Case("measures_only", _REALS).with_(measures=measures),
+        _Case("gradients", scales, Maximize("g", gradient="g_slope")),
+        reals.with_(_name="environment", environment=weather),
+        _Case("preference", _REALS, Preference("taste")).with_(evaluate=None),
     ]
 
 
@@ -100,11 +109,12 @@ def guarded(problem: Problem) -> tuple[Problem, list[str]]:
 
     def record(what: Any) -> dict[str, Any]:
         calls.append("evaluate")
-        count = len(what) if isinstance(what, Batch) else None
-        value = 0.0 if count is None else np.zeros(count)
-        return dict.fromkeys(made.outcomes, value)
+        whole = isinstance(what, Batch)
+        zeros = {k: np.zeros_like(v) for k, v in missing(made, len(what) if whole else 1).items()}
+        return zeros if whole else {name: values[0] for name, values in zeros.items()}
 
-    name = "evaluate_batch" if hasattr(problem, "evaluate_batch") else "evaluate"
+    whole = hasattr(problem, "evaluate_batch") or problem.preference
+    name = "evaluate_batch" if whole else "evaluate"
     setattr(made, name, record)
     return made, calls
 
@@ -112,32 +122,59 @@ def guarded(problem: Problem) -> tuple[Problem, list[str]]:
 def mirrored(problem: Problem) -> Problem:
     """The same problem with every objective negated and its sense swapped."""
     made = copy.copy(problem)
-    made.objectives = [
-        (Maximize if o.sign < 0 else Minimize)(o.name, o.noise) for o in problem.objectives
-    ]
+    if not problem.preference:  # nobody prefers what is less preferred
+        made.objectives = [
+            (Maximize if o.sign < 0 else Minimize)(o.name, o.noise, o.gradient)
+            for o in problem.objectives
+        ]
     return made
 
 
 def answer(problem: Problem, batch: Batch) -> dict[str, Array]:
-    """Made-up outcomes (n,) of the asked rows: smooth functions of the unit cube.
+    """Made-up outcomes of the asked rows: smooth functions of the unit cube, with gradients.
 
     Objectives are bowls with different centres, so they conflict; constraints are violated in
-    part of the space; measures run over their range.
+    part of the space; measures run over their range. Fidelity and environment add to the
+    objectives.
     """
     cube = problem.space.encode(batch)
     outcomes: dict[str, Array] = {}
+    slopes: dict[str, Floats] = {}  # (n, width) derivatives by the coordinates of the cube
     for j, objective in enumerate(problem.objectives):
-        bowl = ((cube - 0.3 - 0.2 * j) ** 2).mean(axis=1)
+        away = cube - 0.3 - 0.2 * j
+        bowl, slope = (away**2).mean(axis=1), 2 * away / cube.shape[1]
         if problem.fidelity is not None:
-            bowl = (
-                bowl + 0.1 * problem.fidelity.parameter.encode(batch[problem.fidelity.name])[:, 0]
-            )
+            bowl += 0.1 * problem.fidelity.parameter.encode(batch[problem.fidelity.name])[:, 0]
+        if problem.environment is not None:
+            tilt = 0.1 * problem.environment.space.encode(batch).mean(axis=1)
+            bowl += tilt * cube[:, 0]
+            slope[:, 0] += tilt
         outcomes[objective.name] = -objective.sign * bowl
+        slopes[objective.name] = -objective.sign * slope
         if objective.noise:
             outcomes[objective.noise] = np.full(len(batch), 0.01)
     for c in problem.constraints:
         bound = c.upper if math.isfinite(c.upper) else c.lower
         outcomes[c.name] = bound + cube[:, 0] - 0.5
+        slopes[c.name] = np.zeros_like(cube)
+        slopes[c.name][:, 0] = 1.0
     for j, m in enumerate(problem.measures):
-        outcomes[m.name] = m.low + (m.high - m.low) * cube[:, j % cube.shape[1]]
+        at = j % cube.shape[1]
+        outcomes[m.name] = m.low + (m.high - m.low) * cube[:, at]
+        slopes[m.name] = np.zeros_like(cube)
+        slopes[m.name][:, at] = m.high - m.low
+    for name, gradient in problem.gradients.items():
+        outcomes[gradient] = _in_user_units(problem.space, batch, slopes[name])
     return outcomes
+
+
+def _in_user_units(space: Space, batch: Batch, slopes: Floats) -> Floats:
+    """(n, g) derivatives by the space's real coordinates, from (n, width) by those of the cube."""
+    parts = [np.zeros((len(batch), 0))]
+    for p in space:
+        if isinstance(p, Real):
+            span = p.scale()[1]
+            values = batch[p.name].reshape(len(batch), p.width)
+            inner = slopes[:, space.blocks[p.name]] / (span or np.nan)  # NaN: it cannot vary
+            parts.append(inner / values if p.log else inner)
+    return np.concatenate(parts, axis=1)

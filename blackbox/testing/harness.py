@@ -96,9 +96,12 @@ def short(optimizer: Optimizer, batch: Batch) -> Batch:
 def outside(optimizer: Optimizer, n: int, seed: int = 7) -> Batch:
     """Told data that the optimizer never asked for: uniform rows, without ids."""
     problem = optimizer.problem
-    rows = problem.space.draw(n, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    rows = problem.space.draw(n, rng)
     if problem.fidelity is not None:
         rows = rows.with_columns(**{problem.fidelity.name: problem.fidelity.target})
+    if problem.environment is not None:
+        rows = rows.with_columns(**problem.environment.draw(n, rng).columns())
     return rows.with_columns(**answer(problem, rows))
 
 

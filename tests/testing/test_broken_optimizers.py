@@ -113,7 +113,8 @@ class Evaluates(Sound):
 
     def _ask(self, n: int) -> bb.Batch:
         batch = super()._ask(n)
-        self.problem.measure(batch[:0].with_columns(steps=[]) if self.problem.fidelity else batch)
+        if self.problem.inputs == batch.names and not self.problem.preference:
+            self.problem.measure(batch)
         return batch
 
 

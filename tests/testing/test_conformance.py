@@ -110,12 +110,21 @@ def test_problems_of_the_suite_are_sound(problem: bb.Problem) -> None:
     batch = problem.space.draw(50, np.random.default_rng(0))
     if problem.fidelity:
         batch = batch.with_columns(**{problem.fidelity.name: problem.fidelity.target})
+    if problem.environment:
+        drawn = problem.environment.draw(50, np.random.default_rng(1))
+        batch = batch.with_columns(**drawn.columns())
     outcomes = answer(problem, batch)
     assert set(outcomes) == set(problem.outcomes)
     told = batch.with_columns(**outcomes)
     assert all(np.isfinite(values).all() for values in outcomes.values())
     if problem.constraints:
         assert 0 < problem.feasible(told).sum() < len(told)
+    for name, gradient in problem.gradients.items():
+        assert problem.space.real_labels == ("u",)
+        step = 1e-6 * batch["u"]
+        sides = [answer(problem, batch.with_columns(u=batch["u"] + s)) for s in (step, -step)]
+        slope = (sides[0][name] - sides[1][name]) / (2 * step)
+        np.testing.assert_allclose(outcomes[gradient][:, 0], slope, rtol=1e-5, atol=1e-12)
 
 
 def test_suite_needs_neither_pytest_nor_torch() -> None:
