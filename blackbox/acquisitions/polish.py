@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from blackbox.acquisitions.base import AcquisitionFunction
 from blackbox.batch import Array
 from blackbox.errors import require
 from blackbox.space import Real, Simplex
@@ -18,53 +19,35 @@ _BARRIER = 1e10  # loss where the acquisition cannot be computed
 _BACK = (0.0, 1e-9, 1e-7, 1e-5, 1e-3, 1e-1, 0.5)
 
 
-class Acquisition(Protocol):
-    """What a candidate is worth; larger is better."""
-
-    def values(self, points: Array) -> Array:
-        """(n,) values at (n, d) features, never NaN."""
-
-    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
-        """(n,) values and (n, d) gradients at (n, d) features."""
-
-
-def polish(features: Features, acquisition: Acquisition, starts: Array) -> Array:
-    """(k, d) features of feasible rows, each worth at least about as much as its (k, d) start.
+def polish(features: Features, function: AcquisitionFunction, start: Array) -> Array:
+    """(d,) features of a feasible row, worth at least about as much as its (d,) start.
 
     L-BFGS-B in a plain box; SLSQP where shares must sum to one or linear constraints hold, which
-    walks along their faces. All rows are moved at once, as one long vector whose loss is the sum:
-    evaluating several rows costs hardly more than evaluating one.
+    walks along their faces.
     """
     free = features.continuous
-    shape = (len(starts), len(free))
     minimize = require("scipy.optimize", "bayes").minimize
 
     def loss(z: Array) -> tuple[float, Array]:
-        points = starts.copy()
-        points[:, free] = z.reshape(shape)
-        values, gradients = acquisition.values_and_gradients(points)
-        if not (np.all(np.isfinite(values)) and np.all(np.isfinite(gradients))):
+        point = start.copy()
+        point[free] = z
+        value, gradient = function.values_and_gradients(point[None])
+        if not (np.isfinite(value[0]) and np.all(np.isfinite(gradient))):
             return _BARRIER, np.zeros(z.size)
-        return -float(values.sum()), -gradients[:, free].ravel()
+        return -float(value[0]), -gradient[0, free]
 
-    constraints = _sums(features, shape) + _inequalities(features, starts)
+    constraints = _sums(features) + _inequalities(features, start)
     method: dict[str, Any] = {"method": "L-BFGS-B", "options": {"maxiter": _STEPS, "ftol": 1e-6}}
     if constraints:
-        options = {"maxiter": _STEPS, "ftol": 1e-5}
+        options = {"maxiter": _STEPS, "ftol": 1e-6}
         method = {"method": "SLSQP", "constraints": constraints, "options": options}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of steps that leave the bounds and are clipped
-        found = minimize(
-            loss,
-            starts[:, free].ravel(),
-            jac=True,
-            bounds=[(0.0, 1.0)] * (shape[0] * shape[1]),
-            **method,
-        ).x
+        bounds = [(0.0, 1.0)] * len(free)
+        found = minimize(loss, start[free], jac=True, bounds=bounds, **method).x
     if not np.all(np.isfinite(found)):
-        return starts
-    ends = np.clip(found, 0.0, 1.0).reshape(shape)
-    return np.array([_feasible(features, *pair) for pair in zip(starts, ends, strict=True)])
+        return start
+    return _feasible(features, start, np.clip(found, 0.0, 1.0))
 
 
 def _feasible(features: Features, start: Array, end: Array) -> Array:
@@ -78,45 +61,34 @@ def _feasible(features: Features, start: Array, end: Array) -> Array:
     return start
 
 
-def _sums(features: Features, shape: tuple[int, int]) -> list[dict[str, Any]]:
-    """One equality for each simplex of each row: its shares sum to one."""
+def _sums(features: Features) -> list[dict[str, Any]]:
+    """One equality for each simplex: its shares sum to one."""
     if not features.simplexes:
         return []
     blocks = [np.arange(block.start, block.stop) for block in features.simplexes]
-    one = np.array([np.isin(features.continuous, block) for block in blocks], dtype=np.float64)
-    rows = np.kron(np.eye(shape[0]), one)
+    rows = np.array([np.isin(features.continuous, block) for block in blocks], dtype=np.float64)
     return [{"type": "eq", "fun": lambda z: rows @ z - 1.0, "jac": lambda z: rows}]
 
 
-def _inequalities(features: Features, starts: Array) -> list[dict[str, Any]]:
+def _inequalities(features: Features, start: Array) -> list[dict[str, Any]]:
     """The space's linear constraints, written in features: ``g(z) >= 0`` with its Jacobian."""
     polytope = features.space.polytope
     if polytope is None:
         return []
     a, lower, upper = polytope.matrix
-    inputs = [_Inputs(features, start) for start in starts]
+    inputs = _Inputs(features, start)
     # In units of the largest change that one input can make.
-    unit = np.maximum(np.abs(a).max(axis=1) * inputs[0].reach, 1e-300)
+    unit = np.maximum(np.abs(a).max(axis=1) * inputs.reach, 1e-300)
     rows = np.concatenate([a / unit[:, None], -a / unit[:, None]])
     bounds = np.concatenate([lower / unit, -upper / unit])
     rows, bounds = rows[np.isfinite(bounds)], bounds[np.isfinite(bounds)]
-
-    def margin(z: Array) -> Array:
-        parts = z.reshape(len(inputs), -1)
-        margins = [rows @ f.values(part) - bounds for f, part in zip(inputs, parts, strict=True)]
-        return np.concatenate(margins)
-
-    def slope(z: Array) -> Array:
-        parts = z.reshape(len(inputs), -1)
-        slopes = [rows @ f.slopes(part) for f, part in zip(inputs, parts, strict=True)]
-        full = np.zeros((len(rows) * len(inputs), z.size))
-        for i, part in enumerate(slopes):
-            full[
-                i * len(rows) : (i + 1) * len(rows), i * part.shape[1] : (i + 1) * part.shape[1]
-            ] = part
-        return full
-
-    return [{"type": "ineq", "fun": margin, "jac": slope}]
+    return [
+        {
+            "type": "ineq",
+            "fun": lambda z: rows @ inputs.values(z) - bounds,
+            "jac": lambda z: rows @ inputs.slopes(z),
+        }
+    ]
 
 
 class _Inputs:

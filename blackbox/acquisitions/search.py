@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from blackbox.acquisitions.polish import Acquisition, polish
+from blackbox.acquisitions.base import AcquisitionFunction
+from blackbox.acquisitions.polish import polish
 from blackbox.batch import Array
 from blackbox.surrogates.features import Features
 
@@ -21,8 +22,9 @@ _NEIGHBOURS = 256
 _POLISHED = 4
 _ROUNDS = 4
 _STEPS = 16
-_SAME = 1e-9  # features nearer than this in every coordinate are the same row
+_SAME = 1e-9  # rows that agree to this many decimals in every coordinate are the same
 _TRIES = 16
+_MOVED = 20  # coordinates that a sparse neighbour moves, about
 
 
 class Search:
@@ -44,14 +46,15 @@ class Search:
 
     def fresh(self, rows: Array, taken: Array) -> Array:
         """(n,) whether each row is neither taken nor a repetition of an earlier one."""
-        fresh = ~_contained(rows, taken)
-        for i in range(1, len(rows)):
-            fresh[i] &= not _contained(rows[i : i + 1], rows[:i])[0]
-        return fresh
+        keys = _keys(rows)
+        fresh = ~np.isin(keys, _keys(taken))
+        first = np.zeros(len(rows), dtype=bool)
+        first[np.unique(keys, return_index=True)[1]] = True
+        return fresh & first
 
     def best(
         self,
-        acquisition: Acquisition,
+        function: AcquisitionFunction,
         taken: Array,
         incumbents: Array,
         rng: np.random.Generator,
@@ -59,7 +62,7 @@ class Search:
         """(d,) features of the row worth most, or None where none is left.
 
         Args:
-            acquisition: what a row is worth.
+            function: what a row is worth.
             taken: (m, d) rows that must not be proposed again.
             incumbents: (k, d) rows near which to look more closely.
             rng: draws the candidates.
@@ -67,17 +70,15 @@ class Search:
         pool = self.pool(taken, incumbents, rng)
         if not len(pool):
             return None
-        values = acquisition.values(pool)
+        values = function.values(pool)
         order = np.argsort(-values, kind="stable")
         if self._all is not None and len(pool) < _SCORED:
             return np.asarray(pool[order[0]])  # of all rows that are left
-        polished = self._climb(acquisition, pool[order[:_POLISHED]])
+        polished = np.array([self._climb(function, start) for start in pool[order[:_POLISHED]]])
         pool = np.concatenate([polished, pool])
-        values = np.concatenate([acquisition.values(polished), values])
-        for row in pool[np.argsort(-values, kind="stable")]:
-            if not _contained(row[None], taken)[0]:
-                return np.asarray(row)
-        return None
+        values = np.concatenate([function.values(polished), values])
+        pool = pool[np.argsort(-values, kind="stable")]
+        return np.asarray(pool[int(np.argmax(self.fresh(pool, taken)))])
 
     def spread(self, taken: Array, rng: np.random.Generator) -> Array | None:
         """(d,) features of a draw far from all taken rows; None where no row is left.
@@ -95,76 +96,67 @@ class Search:
     def pool(self, taken: Array, incumbents: Array, rng: np.random.Generator) -> Array:
         """(n, d) feasible rows to score, none of them taken; empty where no row is left."""
         if self._all is not None:
-            left = self._left(taken)
+            left = self._all[self.fresh(self._all, taken)]
             if len(left) > _SCORED:
                 left = left[np.sort(rng.choice(len(left), _SCORED, replace=False))]
-            return left
+            return np.asarray(left)
         for _ in range(_TRIES):
             drawn = self.features.draw(_DRAWS, rng)
             rows = np.concatenate([drawn, self._neighbours(drawn, incumbents, rng)])
-            fresh = rows[~_contained(rows, taken) & self.features.feasible(rows)]
-            if len(fresh):
-                return fresh
+            rows = rows[self.fresh(rows, taken)]
+            rows = rows[self.features.feasible(rows)]
+            if len(rows):
+                return np.asarray(rows)
         return taken[:0]
 
-    def _left(self, taken: Array) -> Array:
-        """Rows of a listed space that are not taken."""
-        if self._all is None:
-            return taken[:0]
-        left: Array = self._all[~_contained(self._all, taken)]
-        return left
-
     def _neighbours(self, drawn: Array, incumbents: Array, rng: np.random.Generator) -> Array:
-        """Rows near incumbents: a little of the way to a draw, some discrete values of it.
+        """Rows near incumbents: a little of the way to a draw, and every single discrete step.
 
-        The feasible part is convex in everything but logarithms, so most stay feasible.
+        Half of them move in a few coordinates only where there are many (Regis and Shoemaker 2013,
+        *Combining Radial Basis Function Surrogates and Dynamic Coordinate Search*). The feasible
+        part is convex in everything but logarithms, so most of the others stay feasible.
         """
         if not len(incumbents):
             return drawn[:0]
-        n = min(_NEIGHBOURS, len(drawn))
+        n, d = min(_NEIGHBOURS, len(drawn)), self.features.width
         near = incumbents[rng.integers(len(incumbents), size=n)]
         step = 10.0 ** -rng.uniform(0.3, 3.0, size=(n, 1))
-        rows: Array = near + step * (drawn[:n] - near)
+        moved = rng.random((n, d)) < _MOVED / d
+        moved[: n // 2] = True
+        for block in self.features.simplexes:
+            moved[:, block] = True  # its shares sum to one only together
+        rows: Array = near + step * np.where(moved, drawn[:n] - near, 0.0)
         for level in self.features.levels:
-            swap = rng.random(n) < 1.5 / self.features.width
+            swap = rng.random(n) < 1.5 / d
             rows[:, level.column] = np.where(swap, drawn[:n, level.column], near[:, level.column])
-        return rows
+        for p in self.features.structured:
+            rows[:, self.features.blocks[p.name]] = near[:, self.features.blocks[p.name]]
+        return np.concatenate([rows, *[self.features.steps(row) for row in incumbents]])
 
-    def _climb(self, acquisition: Acquisition, starts: Array) -> Array:
-        """(k, d) rows after continuous ascent and single discrete steps in turn."""
-        points = starts
+    def _climb(self, function: AcquisitionFunction, start: Array) -> Array:
+        """(d,) row after continuous ascent and single discrete steps in turn."""
+        point = start
         for _ in range(_ROUNDS):
             if self.features.continuous.size:
-                points = polish(self.features, acquisition, points)
-            if not self.features.levels:
+                point = polish(self.features, function, point)
+            if not (self.features.levels or self.features.structured):
                 break
-            stepped = np.array([self._walk(acquisition, point) for point in points])
-            if np.array_equal(stepped, points):
+            stepped = self._walk(function, point)
+            if np.array_equal(stepped, point):
                 break
-            points = stepped
-        return points
+            point = stepped
+        return point
 
-    def _walk(self, acquisition: Acquisition, point: Array) -> Array:
+    def _walk(self, function: AcquisitionFunction, point: Array) -> Array:
         """(d,) where single discrete steps lead, each the best of all, while they improve."""
         for _ in range(_STEPS):
-            rows = np.concatenate([point[None], self._steps(point)])
-            winner = int(np.argmax(acquisition.values(rows)))
+            steps = self.features.steps(point)
+            rows = np.concatenate([point[None], steps[self.features.feasible(steps)]])
+            winner = int(np.argmax(function.values(rows)))
             if winner == 0:
                 break
             point = rows[winner]
         return point
-
-    def _steps(self, point: Array) -> Array:
-        """(m, d) feasible rows that differ from the point in one discrete coordinate."""
-        made = [point[None][:0]]
-        for level in self.features.levels:
-            others = level.others(point[level.column])
-            rows = np.repeat(point[None], len(others), axis=0)
-            rows[:, level.column] = others
-            made.append(rows)
-        steps = np.concatenate(made)
-        feasible: Array = steps[self.features.feasible(steps)]
-        return feasible
 
     def _distances(self, rows: Array, row: Array) -> Array:
         """(n,) distances; two different categories are one apart."""
@@ -175,9 +167,7 @@ class Search:
         return distances
 
 
-def _contained(rows: Array, taken: Array) -> Array:
-    """(n,) whether each row is among the taken ones, within rounding."""
-    found = np.zeros(len(rows), dtype=bool)
-    for row in taken:
-        found |= (np.abs(rows - row) <= _SAME).all(axis=1)
-    return found
+def _keys(rows: Array) -> Array:
+    """(n,) one opaque value for each row, equal where rows are the same."""
+    whole = np.rint(rows / _SAME).astype(np.int64)
+    return np.ascontiguousarray(whole).view(np.dtype((np.void, 8 * rows.shape[1]))).ravel()

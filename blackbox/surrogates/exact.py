@@ -55,7 +55,7 @@ class ExactGP:
         if theta is None or n >= _AFRESH * memory["afresh"] or n < memory["fitted"]:
             theta, ratio = self._fresh(data)
             memory = {"afresh": n, "fitted": n}
-        elif n <= _ALWAYS or n >= _REFIT * memory["fitted"]:
+        elif n > memory["fitted"] and (n <= _ALWAYS or n >= _REFIT * memory["fitted"]):
             theta = fitted(_likelihood(data, ratio)[1], np.asarray(theta))
             memory["fitted"] = n
         outcomes, likelihood = _likelihood(data, ratio)

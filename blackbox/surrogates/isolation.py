@@ -6,7 +6,21 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
+from blackbox.surrogates.posterior import SingularError
+
+with warnings.catch_warnings():
+    # Their imports use parts of PyTorch that it has deprecated.
+    warnings.simplefilter("ignore")
+    import torch
+    from botorch.exceptions.errors import ModelFittingError
+    from linear_operator.utils.errors import NanError, NotPSDError
+
+_NUMERICAL = (
+    torch.linalg.LinAlgError,  # type: ignore[attr-defined]
+    ModelFittingError,
+    NanError,
+    NotPSDError,
+)
 
 
 @contextmanager
@@ -15,6 +29,9 @@ def isolated(seed: int, device: str) -> Iterator[None]:
 
     One thread inside: matrices of some hundred rows are slower on several, the more so on busy
     cores, and sums in another order would not repeat bit by bit.
+
+    Whatever a covariance that cannot be factorised makes these libraries raise comes out as
+    ``SingularError``.
 
     BoTorch draws from PyTorch's global generator here and there. Its warnings speak of jitter and
     of iteration limits, both of which are handled where they arise.
@@ -35,5 +52,7 @@ def isolated(seed: int, device: str) -> Iterator[None]:
         torch.set_num_threads(1)
         try:
             yield
+        except _NUMERICAL as error:
+            raise SingularError(str(error)) from error
         finally:
             torch.set_num_threads(threads)

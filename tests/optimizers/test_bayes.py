@@ -213,6 +213,3 @@ def test_wrong_arguments():
         bb.Bayes(BRANIN, init=bb.Random(MIXED))
     with pytest.raises(ProblemError, match="device='abacus' cannot be used"):
         bb.Bayes(BRANIN, device="abacus")
-    order = bb.problem(lambda p: 0.0, bb.Space(bb.Permutation("order", 4)))
-    with pytest.raises(UnsupportedError, match="order"):
-        bb.Bayes(order)

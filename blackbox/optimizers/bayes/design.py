@@ -1,0 +1,62 @@
+"""How Bayes begins: the centre of the space, then points spread evenly."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from blackbox.batch import Batch
+from blackbox.formulation import Problem
+from blackbox.optimizer import Optimizer
+from blackbox.optimizers.random import ANY, Random
+from blackbox.optimizers.sobol import Sobol
+from blackbox.space import Simplex
+from blackbox.state import State
+
+
+class Design(Optimizer):
+    """The centre, then Sobol points, or uniform draws under linear constraints.
+
+    People put the box around where they expect the best, and a first row in the middle tells a
+    model more than one in a corner. (NGOpt and COBYLA owe most of their lead in many dimensions to
+    it.)
+
+    Args:
+        problem: any problem.
+        seed: seeds the points.
+    """
+
+    supports = ANY
+
+    def __init__(self, problem: Problem, *, seed: int | None = None) -> None:
+        super().__init__(problem, seed=seed)
+        kind = Sobol if problem.space.polytope is None else Random
+        self._others = kind(problem, seed=int(self.rng.integers(2**63)))
+        self._begun = False
+
+    def _ask(self, n: int) -> Batch:
+        names = self.problem.space.names
+        first = Batch({}) if self._begun else centre(self.problem)
+        self._begun = True
+        if len(first) == n:
+            return first
+        others = self._others.ask(n - len(first)).select(names)
+        return Batch.concat([first, others]) if len(first) else others
+
+    def _tell(self, batch: Batch) -> None:
+        """Learns nothing."""
+
+    def _state(self) -> State:
+        return {"begun": self._begun, "others": self._others.state_dict()}
+
+    def _load_state(self, state: State) -> None:
+        self._begun = bool(state["begun"])
+        self._others.load_state_dict(state["others"])
+
+
+def centre(problem: Problem) -> Batch:
+    """One row in the middle of each parameter, equal shares; none where that is infeasible."""
+    space = problem.space
+    row = space.decode(np.full((1, space.width), 0.5))
+    equal = {p.name: np.full((1, p.size), 1.0 / p.size) for p in space if isinstance(p, Simplex)}
+    row = row.with_columns(**equal)
+    return row if space.feasible(row)[0] else Batch({})

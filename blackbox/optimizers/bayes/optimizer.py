@@ -1,0 +1,285 @@
+"""Bayesian optimization with Gaussian processes: the default where evaluations are dear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from blackbox.acquisitions.base import Acquisition, Belief
+from blackbox.acquisitions.search import Search
+from blackbox.batch import Array, Batch
+from blackbox.errors import ProblemError, TellError, require
+from blackbox.formulation import Problem
+from blackbox.optimizer import Optimizer, Supports
+from blackbox.optimizers.bayes.design import Design
+from blackbox.optimizers.bayes.learning import Learning, Told, earlier
+from blackbox.state import State
+from blackbox.surrogates.features import Features
+from blackbox.surrogates.model import Surrogate
+from blackbox.surrogates.posterior import SingularError
+
+_INCUMBENTS = 3
+
+
+class Bayes(Optimizer):
+    """Gaussian processes, an acquisition that says what is worth trying, and a search for it.
+
+    After an initial design each proposal maximises an acquisition under the posterior of everything
+    told (Frazier 2018, *A Tutorial on Bayesian Optimization*, arXiv 1807.02811). By itself it takes
+    an exact Gaussian process and log expected improvement over the best noise-free value, both in
+    closed form on the CPU; for several objectives the expected improvement of the hypervolume
+    (needs PyTorch and BoTorch). A batch is chosen one row after another; rows that are pending
+    count as observed with unknown outcome. Noise is inferred, or taken as declared by
+    ``Minimize(name, noise=...)``. Constraints have processes of their own, and so has success where
+    rows have failed; a failed row is never proposed again.
+
+    Fitting costs the cube of the number of rows: beyond some thousand the default fits the best and
+    a draw of the others.
+
+    Args:
+        problem: up to 5 objectives and any constraints, on any parameters.
+        surrogate: recipe of the models, of ``blackbox.surrogates``; None for the fast engine.
+        acquisition: recipe of what a row is worth, of ``blackbox.acquisitions``; None chooses by
+            the problem.
+        prior: earlier studies (or batches with their rows) of the same space and outcomes, from
+            which the objectives' models learn as from related tasks.
+        n_init: rows of the initial design; rows told from outside count. By default grows with the
+            number of coordinates, from 4 to 20.
+        init: optimizer of the same problem that proposes the initial design; by default the centre
+            of the space, then Sobol points, or uniform ones under linear constraints.
+        device: where PyTorch computes what it computes, such as ``"cpu"`` or ``"cuda"``.
+        seed: seeds the optimizer's only generator.
+
+    Raises:
+        ProblemError: ``n_init`` is negative, ``init`` was built for another problem, ``prior``
+            lacks a column, the device cannot be used.
+        MissingExtraError: SciPy is not installed, or PyTorch and BoTorch where they are needed
+            (extra ``bayes``).
+    """
+
+    supports = Supports(objectives=(1, 5), constraints=True, linear=True)
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        surrogate: Surrogate | None = None,
+        acquisition: Acquisition | None = None,
+        prior: Sequence[Any] = (),
+        n_init: int | None = None,
+        init: Optimizer | None = None,
+        device: str = "cpu",
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(problem, seed=seed)
+        require("scipy.optimize", "bayes")
+        if device != "cpu":
+            _try_device(device)
+        self._features = Features(problem.space)
+        self._search = Search(self._features)
+        self._learning = Learning(
+            problem, self._features, surrogate, earlier(problem, self._features, prior), device
+        )
+        self._acquisition = _default(problem) if acquisition is None else acquisition
+        if n_init is None:
+            n_init = min(max(2 * problem.space.width, 4), 20)
+        elif isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 0:
+            raise ProblemError(f"Bayes: n_init={n_init!r} must be an int of at least 0 or None")
+        if init is None:
+            init = Design(problem, seed=int(self.rng.integers(2**63)))
+        elif init.problem.spec() != problem.spec():
+            raise ProblemError(
+                f"Bayes: init={init!r} is for another problem; build it for this one"
+            )
+        self._init = init
+        self._init_left = n_init
+        self._init_ids: dict[int, int] = {}  # ids of open rows of the initial design: own to init's
+        self._told = Told(Batch({}), np.empty((0, self._features.width)))
+
+    def predict(self, batch: Batch) -> dict[str, tuple[Array, Array]]:
+        """What the models expect at some rows.
+
+        Args:
+            batch: (n) rows of the space.
+
+        Returns:
+            For each objective and constraint (n,) expected values and (n,) standard deviations of
+            the noise-free outcome, in the user's units.
+
+        Raises:
+            TellError: no row has succeeded yet, so there is no model.
+            SpaceError: a row lies outside the space.
+        """
+        belief = self._looked_at()
+        x = self._features.encode(self.problem.space.check(batch))
+        predictions = {}
+        for objective, model in zip(self.problem.objectives, belief.objectives, strict=True):
+            mean, deviation = model.predict(x)
+            predictions[objective.name] = objective.sign * mean, deviation
+        for constraint, limit in zip(self.problem.constraints, belief.limits, strict=False):
+            predictions[constraint.name] = limit.model.predict(x)
+        return predictions
+
+    def worth(self, batch: Batch) -> Array:
+        """(n,) values of the acquisition at n rows of the space, as the next ask would see them.
+
+        Raises:
+            TellError: no row has succeeded yet.
+            SpaceError: a row lies outside the space.
+        """
+        x = self._features.encode(self.problem.space.check(batch))
+        rng = np.random.default_rng(0)  # looking must not change the next ask
+        return self._acquisition.build(self._looked_at(), rng).values(x)
+
+    def recommend(self) -> Batch:
+        """The rows to use: of those told and feasible the one of best posterior mean.
+
+        With several objectives those whose means are not dominated. With noise this is not the row
+        of the best observation, which is likely to have been lucky (Frazier 2018, section 4).
+
+        Returns:
+            Inputs alone; empty where no feasible row was told.
+
+        Raises:
+            TellError: no row has succeeded yet.
+        """
+        belief = self._looked_at()
+        rows = self._told.batch[self._told.ok].select(self.problem.inputs)
+        candidates = np.flatnonzero(belief.feasible)
+        if not candidates.size:
+            return rows[candidates]
+        means = _means(belief)[candidates]
+        beaten = (means[None] >= means[:, None]).all(axis=-1) & (means[None] > means[:, None]).any(
+            axis=-1
+        )
+        best = np.flatnonzero(~beaten.any(axis=1))
+        return rows[candidates[best if means.shape[1] > 1 else best[:1]]]
+
+    def _ask(self, n: int) -> Batch:
+        awaited = self._encode(self.pending)
+        rows = self._initial(min(n, self._init_left), awaited)
+        fresh = [*self._encode(rows)]
+        if len(fresh) < n:
+            fresh += self._proposals(n - len(fresh), np.concatenate([awaited, *_rows(fresh)]))
+        return self._features.decode(np.array(fresh).reshape(-1, self._features.width))
+
+    def _tell(self, batch: Batch) -> None:
+        if self._init_left:
+            own = [self._init_ids.get(i, -1) for i in batch["id"].tolist()]
+            self._init.tell(batch.with_columns(id=np.array(own, dtype=np.int64)))
+            self._init_left = max(0, self._init_left - int(np.sum(batch["id"] < 0)))
+        kept = batch.select([*self.problem.inputs, *self.problem.outcomes, "ok"])
+        self._told = self._told.joined(kept, self._encode(kept))
+
+    def _state(self) -> State:
+        return {
+            "told": self._told.batch.columns(),
+            "models": self._learning.state(),
+            "init": self._init.state_dict(),
+            "init_left": self._init_left,
+            "init_ids": np.array([*self._init_ids.items()], dtype=np.int64).reshape(-1, 2),
+        }
+
+    def _load_state(self, state: State) -> None:
+        batch = Batch(state["told"])
+        self._told = Told(batch, self._encode(batch))
+        self._learning.load(state["models"])
+        self._init.load_state_dict(state["init"])
+        self._init_left = int(state["init_left"])
+        self._init_ids = {int(own): int(inner) for own, inner in state["init_ids"]}
+
+    def _encode(self, batch: Batch) -> Array:
+        if not len(batch):
+            return np.empty((0, self._features.width))
+        return self._features.encode(batch)
+
+    def _initial(self, n: int, awaited: Array) -> Batch:
+        """At most n rows of the initial design; in a finite space without repetitions."""
+        if n < 1:
+            return Batch({})
+        rows = self._init.ask(n)
+        self._init_left = 0 if len(rows) < n else self._init_left - n
+        if self._search.finite:
+            taken = np.concatenate([self._told.x, awaited])
+            rows = rows[self._search.fresh(self._encode(rows), taken)]
+        first = self.asked
+        self._init_ids.update({first + i: int(own) for i, own in enumerate(rows["id"])})
+        return rows
+
+    def _proposals(self, n: int, awaited: Array) -> list[Array]:
+        """At most n rows, each the best given those before it; fewer where none is left."""
+        try:
+            belief = self._learning.belief(self._told, awaited, commit=True)
+        except SingularError:
+            belief = None
+        made: list[Array] = []
+        while len(made) < n:
+            taken = np.concatenate([self._told.x, awaited, *_rows(made)])
+            row = self._best(belief, taken)
+            if row is None:
+                break
+            made.append(row)
+            belief = belief and belief.awaiting(row)
+        return made
+
+    def _best(self, belief: Belief | None, taken: Array) -> Array | None:
+        """The row worth most; one far from all others where there is nothing to compute with."""
+        if belief is not None:
+            try:
+                function = self._acquisition.build(belief, self.rng)
+                return self._search.best(function, taken, _incumbents(belief), self.rng)
+            except SingularError:
+                pass  # a row far from all others is worth more than an exception
+        return self._search.spread(taken, self.rng)
+
+    def _looked_at(self) -> Belief:
+        belief = self._learning.belief(self._told, self._encode(self.pending), commit=False)
+        if belief is None:
+            raise TellError("Bayes: no row has succeeded yet, so there is no model; tell some first")
+        return belief
+
+
+def _default(problem: Problem) -> Acquisition:
+    from blackbox import acquisitions
+
+    if len(problem.objectives) == 1:
+        return acquisitions.EI()
+    for module in ("torch", "gpytorch", "botorch"):
+        require(module, "bayes")
+    return acquisitions.EHVI()
+
+
+def _means(belief: Belief) -> Array:
+    """(n, m) posterior means of the standardised objectives at the rows observed."""
+    return np.column_stack([m.moments(belief.x).mean[:, 0] for m in belief.objectives])
+
+
+def _incumbents(belief: Belief) -> Array:
+    """(k, d) rows near which better ones are likely: of the best means, feasible if any is."""
+    means = _means(belief)
+    if belief.feasible.any():
+        means = np.where(belief.feasible[:, None], means, means.min(axis=0) - 1.0)
+    order = np.argsort(-means, axis=0, kind="stable")[:_INCUMBENTS]
+    balanced = np.argsort(-means.min(axis=1), kind="stable")[:1]
+    chosen = np.concatenate([order.T.ravel(), balanced])
+    return belief.x[chosen[np.sort(np.unique(chosen, return_index=True)[1])]]
+
+
+def _try_device(device: str) -> None:
+    torch = require("torch", "bayes")
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise ProblemError(
+            f"Bayes: device={device!r} cannot be used: {first}; give 'cpu'"
+        ) from error
+
+
+def _rows(rows: list[Array]) -> list[Array]:
+    """Rows as matrices of one row, to concatenate."""
+    return [row[None] for row in rows]
+
+
