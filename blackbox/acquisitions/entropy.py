@@ -24,7 +24,8 @@ class MES(Acquisition):
 
     Wang and Jegelka (2017), *Max-value Entropy Search for Efficient Bayesian Optimization*, eq. 6.
     The maxima are those of sample paths. Pending rows are fantasised from the same paths, so each
-    maximum meets the process that it belongs to. Constraints multiply it by the probability that
+    maximum meets the process that it belongs to; under other surrogates than ``ExactGP`` only the
+    draw of the maxima spreads a batch. Constraints multiply it by the probability that
     they hold.
 
     Args:

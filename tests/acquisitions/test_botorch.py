@@ -51,7 +51,9 @@ CASES = [
 def test_every_recipe_has_values_and_gradients(recipe, options):
     state = belief(m=2 if recipe in SEVERAL else 1, **options)
     # PES is by expectation propagation with damping that depends on the point.
-    loose = {"rtol": 0.05, "atol": 0.05} if isinstance(recipe, PES) else {"rtol": 1e-3}
+    loose = (
+        {"rtol": 0.05, "atol": 0.05, "gaps": True} if isinstance(recipe, PES) else {"rtol": 1e-3}
+    )
     check_function(recipe.build(state, rng()), state.features, n=3, **loose)
     first, second = (recipe.build(state, rng()).values(NEW[:2] * 0.9) for _ in range(2))
     np.testing.assert_array_equal(first, second)
@@ -119,9 +121,8 @@ def test_paths_of_botorch_models_are_draws_of_the_posterior():
     class Plain:
         def botorch(self, device):
             noise = torch.full((6, 1), 0.01, dtype=torch.float64)
-            return SingleTaskGP(
-                torch.tensor(x), torch.tensor(y), noise, outcome_transform=None
-            ).eval()
+            given = torch.tensor(x), torch.tensor((y - y.mean()) / y.std(ddof=1)), noise
+            return SingleTaskGP(*given, outcome_transform=None).eval()
 
     paths = BotorchPaths(Plain(), 4000, rng(), "cpu")
     values = paths.values(NEW)
@@ -249,7 +250,7 @@ def test_joint_entropy_grows_with_what_is_not_known():
     state = belief(n=6, noise=0.05)
     points = PLANE.draw(100, rng(3))
     values = JES(32).build(state, rng()).values(points)
-    mean, covariance = posterior_of(state.objectives[0], points)
+    _, covariance = posterior_of(state.objectives[0], points)
     known = np.argsort(covariance.diagonal())[:10]
     assert values[known].mean() < values.mean() - 0.3
 

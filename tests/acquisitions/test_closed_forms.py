@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-import blackbox.acquisitions as acquisitions
+from blackbox import acquisitions
 from blackbox.acquisitions.base import Limit
 from blackbox.acquisitions.confidence import UCB
 from blackbox.acquisitions.entropy import MES, log_mes

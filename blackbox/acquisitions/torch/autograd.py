@@ -47,8 +47,7 @@ class Autograd:
             for start in range(0, len(points), self._chunk):
                 x = tensor(points[start : start + self._chunk, None], self._device)
                 parts.append(self._function(x).cpu().numpy())
-        values = np.concatenate(parts)
-        return np.where(np.isnan(values), _WORTHLESS, np.maximum(values, _WORTHLESS))
+        return _worth(np.concatenate(parts))
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
         with isolated(0, self._device):
@@ -56,8 +55,12 @@ class Autograd:
             values = self._function(x[:, None])
             (gradients,) = torch.autograd.grad(values.sum(), x)
         value, gradient = values.detach().cpu().numpy(), gradients.cpu().numpy()
-        known = np.isfinite(value) & np.isfinite(gradient).all(axis=1)
-        return np.where(known, value, _WORTHLESS), np.where(known[:, None], gradient, 0.0)
+        smooth = np.isfinite(value) & np.isfinite(gradient).all(axis=1)
+        return _worth(value), np.where(smooth[:, None], gradient, 0.0)
+
+
+def _worth(values: Array) -> Array:
+    return np.where(np.isnan(values), _WORTHLESS, np.maximum(values, _WORTHLESS))
 
 
 def tensor(values: npt.ArrayLike, device: str) -> torch.Tensor:
