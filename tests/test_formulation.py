@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import blackbox as bb
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
+from blackbox.formulation import missing
 
 SPACE = bb.Space(bb.Real("x", 0, 1), bb.Sequence("s", "AB", (0, 3)))
 ROWS = Batch({"x": [0.1, 0.9], "s": [["A", "", ""], ["B", "A", ""]]})
@@ -180,6 +181,43 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"fidelity": bb.Fidelity(bb.Real("v", 0, 1, size=2), target=[1, 1])},
         "fidelity 'v' is a vector; give a scalar parameter",
     ),
+    (
+        {"objectives": [bb.Minimize("f", gradient="acc")], "measures": [bb.Measure("acc", 0, 1)]},
+        "name 'acc' is used 2 times; rename all but one",
+    ),
+    ({"objectives": [bb.Minimize("f", gradient="x")]}, "name 'x' is used 2 times"),
+    ({"objectives": [bb.Minimize("f", gradient="")]}, "outcome name '' must be a non-empty string"),
+    ({"measures": [bb.Measure("m", 0, 1, gradient=3)]}, "outcome name 3 must be a non-empty"),
+    (
+        {
+            "space": bb.Space(bb.Integer("k", 0, 1)),
+            "constraints": [bb.Constraint("c", 0, 1, gradient="c_grad")],
+        },
+        r"gradients \['c_grad'\], but the space has no Real parameter to derive by; declare none",
+    ),
+    ({"environment": bb.Real("w", 0, 1)}, "environment is Real.*; set it to Environment"),
+    ({"environment": bb.Environment(bb.Real("x", 0, 1))}, "name 'x' is used 2 times"),
+    (
+        {"environment": bb.Environment(bb.Real("w", 0, 1))},
+        r"environment and objectives \[\"Minimize\('loss'\)\", .*; give one Minimize or Maximize",
+    ),
+    (
+        {"environment": bb.Environment(bb.Real("w", 0, 1))},
+        r"environment and constraints \['mem', 'lat'\]: their risk is not defined; fold them",
+    ),
+    ({"environment": bb.Environment(bb.Real("w", 0, 1))}, r"environment and measures \['size'\]"),
+    (
+        {"environment": bb.Environment(bb.Real("w", 0, 1)), "objectives": [bb.Preference("p")]},
+        r"environment and objectives \[\"Preference\('p'\)\"\]; give one Minimize or Maximize",
+    ),
+    (
+        {"objectives": [bb.Preference("p"), bb.Minimize("f")]},
+        r"objectives \['p', 'f'\] with a Preference; declare it as the only one",
+    ),
+    (
+        {"objectives": [bb.Preference("p")]},
+        "evaluate sees one row, and a Preference orders several; define evaluate_batch, or none",
+    ),
     ({"evaluate_batch": lambda b: {}}, "evaluate and evaluate_batch defined; define one"),
     ({"evaluate": None}, "neither evaluate nor evaluate_batch defined; define one"),
 ]
@@ -238,3 +276,139 @@ def test_spec_tells_problems_apart() -> None:
         assert problem.spec() != spec
     noisy = bb.problem(lambda p: {}, SPACE, bb.Minimize("f", noise="f_sem")).spec()
     assert noisy != bb.problem(lambda p: {}, SPACE, bb.Minimize("f")).spec()
+
+
+REALS = bb.Space(bb.Real("x", 0, 1), bb.Integer("k", 0, 9), bb.Real("v", -1, 1, size=2))
+
+
+def steep(**declared: Any) -> bb.Problem:
+    """Every kind of outcome with a gradient."""
+    return bb.problem(
+        declared.pop("function", lambda p: 0.0),
+        declared.pop("space", REALS),
+        [bb.Minimize("f", noise="f_sem", gradient="f_grad"), bb.Maximize("g")],
+        constraints=[bb.Constraint("c", upper=1, gradient="c_grad")],
+        measures=[bb.Measure("m", 0, 1, gradient="m_grad")],
+        **declared,
+    )
+
+
+def test_gradients_come_last_and_are_labelled() -> None:
+    problem = steep()
+    assert problem.space.real_labels == ("x", "v[0]", "v[1]")
+    assert problem.outcomes == ("f", "g", "c", "m", "f_sem", "f_grad", "c_grad", "m_grad")
+    assert problem.gradients == {"f": "f_grad", "c": "c_grad", "m": "m_grad"}
+    labels = ("x", "v[0]", "v[1]")
+    assert problem.labels == {"v": ("0", "1")} | dict.fromkeys(problem.gradients.values(), labels)
+    assert {k: v.shape for k, v in missing(problem, 5).items()} == {
+        name: (5, 3) if name.endswith("_grad") else (5,) for name in problem.outcomes
+    }
+
+
+@given(st.integers(0, 4), st.booleans(), st.data())
+def test_gradients_are_measured_by_rows_and_by_batches(n: int, batch: bool, data: Any) -> None:
+    entries = st.floats(allow_nan=True, allow_infinity=True)
+    rows = st.lists(st.lists(entries, min_size=3, max_size=3), min_size=n, max_size=n)
+    table = np.array(data.draw(rows)).reshape(n, 3)
+    plain = {"f": 1.0, "g": 2.0, "c": 0.0, "m": 0.5, "f_sem": 0.0}
+
+    def whole(b: Batch) -> dict[str, Any]:
+        named = {name: np.full(len(b), value) for name, value in plain.items()}
+        return named | {"f_grad": table, "c_grad": None, "m_grad": table.tolist() or table}
+
+    one = iter(table)
+
+    def single(p: dict[str, Any]) -> dict[str, Any]:
+        row = next(one)
+        return plain | {"f_grad": row, "c_grad": None, "m_grad": list(row)}
+
+    problem = steep(function=whole if batch else single, batch=batch)
+    measured = problem.measure(REALS.draw(n, np.random.default_rng(0)))
+    assert tuple(measured) == problem.outcomes
+    known = np.where(np.isfinite(table), table, np.nan)
+    for name in ("f_grad", "m_grad"):
+        np.testing.assert_array_equal(measured[name], known)
+        assert measured[name].dtype == np.float64
+    assert measured["c_grad"].shape == (n, 3)
+    assert np.isnan(measured["c_grad"]).all()
+
+
+GRADIENTS: list[tuple[Any, str]] = [
+    (1.0, "give 3 numbers, the derivatives by x, v.0., v.1."),
+    ([1.0, 2.0], "gradient 'f_grad' is .1.0, 2.0.; give 3 numbers, the derivatives by x, v"),
+    ([[1.0, 2.0, 3.0]], "give 3 numbers"),
+    ("steep", "gradient 'f_grad' is 'steep'; give 3 numbers"),
+    ({"x": 1.0}, "give 3 numbers"),
+]
+
+
+@pytest.mark.parametrize(("value", "message"), GRADIENTS)
+def test_gradients_of_another_shape_are_refused(value: Any, message: str) -> None:
+    objective = bb.Minimize("f", gradient="f_grad")
+    problem = bb.problem(lambda p: {"f": 0.0, "f_grad": value}, REALS, objective)
+    with pytest.raises(ProblemError, match=message):
+        problem.measure(REALS.draw(1, np.random.default_rng(0)))
+    whole = bb.problem(lambda b: {"f": [0.0, 0.0], "f_grad": value}, REALS, objective, batch=True)
+    with pytest.raises(ProblemError, match="give 2 rows of 3 numbers, the derivatives by x, v"):
+        whole.measure(REALS.draw(2, np.random.default_rng(0)))
+
+
+def test_a_single_derivative_may_be_a_bare_number() -> None:
+    line = bb.Space(bb.Real("x", 0, 1))
+    objective = bb.Minimize("f", gradient="f_grad")
+    rows = line.draw(3, np.random.default_rng(0))
+    one = bb.problem(lambda p: {"f": 0.0, "f_grad": p["x"]}, line, objective).measure(rows)
+    assert one["f_grad"].tolist() == rows["x"][:, None].tolist()
+    whole = bb.problem(lambda b: {"f": b["x"], "f_grad": b["x"]}, line, objective, batch=True)
+    assert whole.measure(rows)["f_grad"].tolist() == one["f_grad"].tolist()
+
+
+def test_spec_holds_the_additions_only_where_they_are_declared() -> None:
+    plain = bb.problem(lambda p: 0.0, REALS, constraints=[bb.Constraint("c", 0, 1)]).spec()
+    assert plain["objectives"] == [{"type": "Minimize", "name": "y", "noise": None}]
+    assert plain["constraints"] == [{"name": "c", "lower": 0, "upper": 1}]
+    assert plain.keys() == {"space", "objectives", "constraints", "measures"}
+    assert steep().spec()["measures"][0]["gradient"] == "m_grad"
+    environment = bb.Environment(bb.Real("w", 0, 1), risk="worst")
+    assert bb.problem(lambda p: 0.0, REALS, environment=environment).spec()["environment"] == (
+        environment.spec()
+    )
+
+
+def test_evaluations_read_the_environment_after_the_fidelity() -> None:
+    seen: list[dict[str, Any]] = []
+
+    def probe(p: dict[str, Any]) -> float:
+        seen.append(p)
+        return 0.0
+
+    problem = bb.problem(
+        probe,
+        SPACE,
+        fidelity=bb.Fidelity(bb.Ordinal("steps", [1, 2]), target=2),
+        environment=bb.Environment(bb.Real("w", 0, 1), bb.Sequence("road", "LR", (1, 3))),
+    )
+    assert problem.inputs == ("x", "s", "steps", "w", "road")
+    assert problem.labels == {"s": ("0", "1", "2"), "road": ("0", "1", "2")}
+    problem.measure(ROWS.with_columns(steps=2, w=0.5, road=[["L", "", ""], ["L", "R", ""]]))
+    assert [p["road"].tolist() for p in seen] == [["L"], ["L", "R"]]
+    assert [p["s"].tolist() for p in seen] == [["A"], ["B", "A"]]
+
+
+def test_a_preference_is_declared_with_a_batch_or_by_hand() -> None:
+    def rank(b: Batch) -> dict[str, Any]:
+        return {"taste": -b["x"]}
+
+    problem = bb.problem(rank, SPACE, bb.Preference("taste"), batch=True)
+    assert problem.preference
+    assert problem.scores(ROWS.with_columns(**problem.measure(ROWS)))[:, 0].tolist() == [-0.1, -0.9]
+    assert problem.spec()["objectives"] == [{"type": "Preference", "name": "taste", "noise": None}]
+
+    class ByHand(bb.Problem):
+        space = SPACE
+        objectives = (bb.Preference("taste"),)
+
+    ByHand().check()
+    with pytest.raises(ProblemError, match="defines no evaluate_batch; ask and tell by hand"):
+        ByHand().measure(ROWS)
+    assert not bb.problem(lambda p: 0.0, SPACE).preference

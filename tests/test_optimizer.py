@@ -281,3 +281,121 @@ def test_a_copy_goes_on_as_its_original_would():
 def test_arguments_that_do_not_exist_are_named():
     with pytest.raises(TypeError, match=r"__init__\(\) got an unexpected keyword argument 'sed'"):
         bb.Random(bb.problems.Branin(), sed=3)
+
+
+GRADIENT = bb.Minimize("y", gradient="slope")
+
+
+def test_gradients_are_told_whole_or_in_part_and_fail_no_row() -> None:
+    optimizer = Recorder(plain(objectives=GRADIENT), seed=0)
+    batch = optimizer.ask(3)
+    optimizer.tell(batch.with_columns(y=[1, 2, math.nan], slope=[[1], [math.inf], [3]]))
+    told = optimizer.told[0]
+    assert told.names == ("id", "x", "k", "y", "slope", "ok")
+    assert told["ok"].tolist() == [True, True, False]
+    np.testing.assert_array_equal(told["slope"], [[1.0], [math.nan], [3.0]])
+    assert told["slope"].dtype == np.float64
+    optimizer.tell(bb.Batch({"x": [0.5], "k": [1], "y": [0.0], "slope": [7]}))
+    assert optimizer.told[1]["slope"].tolist() == [[7.0]]
+    optimizer.tell(optimizer.ask(2)[:0].with_columns(y=0.0, slope=0.0))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({}, "outcome 'slope' is missing"),
+        ({"slope": np.ones((2, 3))}, "(?s)gradient 'slope' is .*; give 2 rows of 1 numbers, the"),
+        ({"slope": ["a", "b"]}, "gradient 'slope' is .*; give 2 rows of 1 numbers"),
+    ],
+)
+def test_gradients_of_another_shape_are_not_told(wrong: dict[str, Any], message: str) -> None:
+    optimizer = Recorder(plain(objectives=GRADIENT), seed=0)
+    batch = optimizer.ask(2)
+    with pytest.raises(TellError, match=message):
+        optimizer.tell(batch.with_columns(y=0.0, **wrong))
+    assert optimizer.told == []
+
+
+WEATHER = bb.Environment(
+    bb.Real("wind", 0, 10), scenarios={"wind": [1, 5, 9]}, weights=[0.5, 0.25, 0.25]
+)
+
+
+def test_scenarios_are_drawn_by_their_weights_from_the_optimizers_generator() -> None:
+    optimizer = Recorder(plain(environment=WEATHER), seed=0)
+    batch = optimizer.ask(2000)
+    assert batch.names == ("id", "x", "k", "wind")
+    assert (batch["wind"] == 1).mean() == pytest.approx(0.5, abs=0.04)
+    assert set(batch["wind"]) == {1, 5, 9}
+    other = Recorder(plain(environment=WEATHER), seed=0)
+    assert other.ask(2000) == batch
+    loaded = Recorder(plain(environment=WEATHER), seed=0)
+    loaded.load_state_dict(other.state_dict())
+    assert loaded.ask(50) == optimizer.ask(50)
+    assert loaded.pending == optimizer.pending
+
+
+def test_told_rows_keep_their_scenario_or_bring_one() -> None:
+    optimizer = Recorder(plain(environment=WEATHER), seed=0)
+    batch = optimizer.ask(2)
+    optimizer.tell(batch[:1].select(["id"]).with_columns(y=0.0))
+    assert optimizer.told[0]["wind"].tolist() == batch["wind"][:1].tolist()
+    optimizer.tell(batch[1:].with_columns(y=0.0, wind=2))
+    assert optimizer.told[1]["wind"].tolist() == [2.0]
+    outside = bb.Batch({"x": [0.5], "k": [1], "y": [0.0]})
+    with pytest.raises(bb_error("SpaceError"), match="column 'wind' is missing"):
+        optimizer.tell(outside)
+    with pytest.raises(bb_error("SpaceError"), match=r"parameter 'wind': row 0 is 11.*from 0"):
+        optimizer.tell(outside.with_columns(wind=11))
+    optimizer.tell(outside.with_columns(wind=7))
+    assert optimizer.told[2]["wind"].tolist() == [7.0]
+    optimizer.tell(bb.Batch({"id": np.zeros(0, dtype=np.int64), "y": np.zeros(0)}))
+    mixed = asked_and_outside(optimizer)
+    optimizer.tell(mixed)
+    assert optimizer.told[3]["wind"].tolist() == mixed["wind"].tolist()
+
+
+def asked_and_outside(optimizer: bb.Optimizer) -> bb.Batch:
+    asked = optimizer.ask(1).with_columns(y=0.0)
+    rows = bb.Batch({"id": [-1], "x": [0.5], "k": [1], "wind": [3], "y": [0.0]})
+    return bb.Batch.concat([asked, rows.select(asked.names)])
+
+
+def test_an_optimizer_may_choose_the_scenarios_itself() -> None:
+    class Chooser(Recorder):
+        """Always asks in a storm."""
+
+        supports = bb.Supports(environment=True)
+
+        def _ask(self, n: int) -> bb.Batch:
+            return super()._ask(n).with_columns(wind=9.5)
+
+    optimizer = Chooser(plain(environment=WEATHER), seed=0)
+    assert optimizer.ask(3)["wind"].tolist() == [9.5] * 3
+    fidelity = bb.Fidelity(bb.Ordinal("steps", [1, 10]), target=10)
+    both = Chooser(plain(environment=WEATHER, fidelity=fidelity), seed=0).ask(1)
+    assert set(both.names) == {"id", "x", "k", "steps", "wind"}
+
+
+def test_a_preference_needs_an_optimizer_for_it() -> None:
+    def rank(b: bb.Batch) -> dict[str, Any]:
+        return {"taste": b["x"]}
+
+    problem = bb.problem(rank, SPACE, bb.Preference("taste"), batch=True)
+    with pytest.raises(UnsupportedError) as caught:
+        Recorder(problem)
+    assert str(caught.value).endswith(
+        "\n  - preference 'taste'; declare Minimize or Maximize, or take an optimizer that learns "
+        "from preferences"
+    )
+
+    class Comparing(Recorder):
+        """Takes preferences."""
+
+        supports = bb.Supports(preference=True)
+
+    optimizer = Comparing(problem, seed=0)
+    batch = optimizer.ask(3)
+    optimizer.tell(batch[[0, 2]].with_columns(taste=[1, 0]))
+    optimizer.tell(batch[[1]].with_columns(taste=[5]))
+    assert [b["id"].tolist() for b in optimizer.told] == [[0, 2], [1]]

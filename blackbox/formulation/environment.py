@@ -190,20 +190,18 @@ def _values(parameter: Parameter) -> Array | None:
 def _spread(n: int, width: int) -> Floats:
     """(n, width) evenly spread points of the unit cube, always the same ones.
 
-    The first coordinate walks through the middles of n equal intervals, the others follow the
-    additive recurrence of Roberts (2018, "The unreasonable effectiveness of quasirandom
-    sequences"), whose steps are powers of the root of ``x**(d + 1) == x + 1``.
+    Each coordinate takes the middle of each of n equal intervals once. The first takes them in
+    order, the others in that of the additive recurrence of Roberts (2018, "The unreasonable
+    effectiveness of quasirandom sequences"), whose steps are powers of a root of
+    ``x**width == x + 1``.
     """
-    points = np.empty((n, width))
-    points[:, 0] = (np.arange(n) + 0.5) / n
-    if width == 1:
-        return points
     root = 2.0
-    for _ in range(64):
+    for _ in range(64 if width > 1 else 0):
         root = (1.0 + root) ** (1.0 / width)
     steps = root ** -np.arange(1.0, width)
-    points[:, 1:] = (0.5 + np.outer(np.arange(n), steps)) % 1.0
-    return points
+    turns = np.outer(np.arange(n), steps) % 1.0
+    ranks = np.column_stack([np.arange(n), turns.argsort(axis=0).argsort(axis=0)])
+    return (ranks + 0.5) / n
 
 
 def _weights(weights: Any, n: int) -> Floats:
