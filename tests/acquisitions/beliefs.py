@@ -67,6 +67,8 @@ def check_function(function, features, *, rtol=1e-4, atol=1e-5, n=5, seed=9, gap
         steady &= gradients.any(axis=1)
     assert steady.any()
     found, expected = gradients[:, columns], slopes(function, points, columns)
+    # Beside a steep slope the rounding of values hides a gentle one.
+    atol += 1e-6 * np.abs(expected[steady]).max()
     np.testing.assert_allclose(found[steady], expected[steady], rtol=rtol, atol=atol)
     others = np.setdiff1d(np.arange(features.width), columns)
     np.testing.assert_array_equal(gradients[:, others], 0)

@@ -23,7 +23,7 @@ with warnings.catch_warnings():
 
 _FLOOR = 1e-4  # nats below which an estimate, which may be negative, counts as nothing
 _DEEP = 30.0  # where a softplus is an exponential to double precision
-_CHUNK = 128  # points at once: each meets every sampled optimum
+_CHUNK = 16  # points at once: each meets every sampled optimum
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class JES(Acquisition):
         samples: number of optima.
     """
 
-    samples: int = 32
+    samples: int = 16
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(belief, lambda: self._unconstrained(belief, rng))
