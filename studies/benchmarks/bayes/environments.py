@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import subprocess
 import sys
 from importlib import invalidate_caches
@@ -27,7 +28,8 @@ PINS: dict[str, tuple[str, ...]] = {
     "ioh": ("--no-deps ioh==0.4.2",),
     "nevergrad": ("nevergrad==1.0.12",),
     "smac": ("smac==2.4.1",),
-    "vizier": ("google-vizier[jax]==0.1.24",),
+    # It pins an equinox that no newer JAX can import.
+    "vizier": ("google-vizier[jax]==0.1.24", "jax==0.10.2 jaxlib==0.10.2 equinox==0.13.8"),
 }
 
 
@@ -66,5 +68,7 @@ def borrow(name: str) -> None:
 
 
 def pinned(name: str) -> str:
-    """The version that an environment pins of what it is made for."""
-    return PINS[name][-1].partition("==")[2]
+    """The version that an environment pins of what it is named after."""
+    found = re.search(rf"{name}[^ =]*==(\S+)", " ".join(PINS[name]), re.IGNORECASE)
+    assert found is not None
+    return found[1]

@@ -16,7 +16,13 @@ from blackbox.optimizers._replay import Peer, Told
 from studies.benchmarks.bayes.environments import ROOT, python
 
 #: Variables that keep a process to one thread.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1") | {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"}
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+}
 
 
 class WorkerError(Exception):
@@ -85,7 +91,8 @@ def close_workers() -> None:
 class Foreign(Peer):
     """A peer that runs as a worker process, told points of the unit cube.
 
-    One at a time for each worker: a second one takes the process over from the first.
+    One at a time for each worker: a second one takes the process over from the first. A problem's
+    ``reference`` point of the hypervolume is passed on.
 
     Args:
         problem: Real parameters only.
@@ -111,7 +118,7 @@ class Foreign(Peer):
 
     @property
     def resident(self) -> int:
-        """Bytes of memory of the worker."""
+        """Bytes of memory that the worker occupies."""
         return int(self._request(memory=True)["memory"])
 
     def _start(self) -> None:
@@ -120,11 +127,15 @@ class Foreign(Peer):
             worker = _workers[self._name] = Worker(self._name, self._environment)
         worker.served = self
         self._worker = worker
+        reference = getattr(self.problem, "reference", None)
+        if reference is not None:
+            reference = (-self.problem.scores(reference)[0]).tolist()
         self._request(
             start={
                 "width": self.problem.space.width,
                 "objectives": len(self.problem.objectives),
                 "constraints": len(self.problem.constraints),
+                "reference": reference,
                 "seed": self._key,
             }
         )

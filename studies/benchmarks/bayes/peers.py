@@ -56,6 +56,11 @@ def engine() -> str:
     return digest.hexdigest()[:10]
 
 
+def noisy(problem: bb.Problem) -> bool:
+    """Whether a problem of this benchmark has noise."""
+    return bool(getattr(problem, "noisy", False))
+
+
 def _foreign(worker: str, environment: str | None) -> Make:
     return lambda problem, seed: Foreign(problem, worker, environment, seed=seed)
 
@@ -68,14 +73,20 @@ PEERS: dict[str, Peer] = {
     "NGOpt": Peer(_foreign("nevergrad", "nevergrad"), environment="nevergrad"),
     "TPE": Peer(lambda problem, seed: bb.optuna.TPE(problem, seed=seed), "optuna"),
     "GPSampler": Peer(
-        lambda problem, seed: bb.optuna.GP(problem, deterministic=True, seed=seed), "optuna"
+        lambda problem, seed: bb.optuna.GP(problem, deterministic=not noisy(problem), seed=seed),
+        "optuna",
     ),
     "SMAC3": Peer(_foreign("smac", "smac"), environment="smac"),
     "BoTorch": Peer(_foreign("botorch", None), "botorch"),
     "Ax": Peer(_foreign("ax", "ax"), environment="ax"),
     "HEBO": Peer(_foreign("hebo", "hebo"), environment="hebo"),
     "Vizier": Peer(_foreign("vizier", "vizier"), environment="vizier"),
-    "GA": Peer(lambda problem, seed: bb.pymoo.GA(problem, seed=seed), "pymoo"),
-    "DE": Peer(lambda problem, seed: bb.pymoo.DE(problem, seed=seed), "pymoo"),
-    "NSGA-II": Peer(lambda problem, seed: bb.pymoo.NSGA2(problem, seed=seed), "pymoo"),
+    # Populations that let 100 evaluations be five generations.
+    "GA": Peer(
+        lambda problem, seed: bb.pymoo.NSGA2(problem, population_size=20, seed=seed), "pymoo"
+    ),
+    "DE": Peer(lambda problem, seed: bb.pymoo.DE(problem, population_size=20, seed=seed), "pymoo"),
+    "NSGA-II": Peer(
+        lambda problem, seed: bb.pymoo.NSGA2(problem, population_size=20, seed=seed), "pymoo"
+    ),
 }

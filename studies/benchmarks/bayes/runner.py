@@ -49,26 +49,48 @@ Work = Callable[[Case, str, int], dict[str, Any]]
 
 def optimize(case: Case, optimizer: str, seed: int) -> dict[str, Any]:
     """Run to the case's budget: values, violations and CPU seconds of every evaluation."""
-    problem = case.build(seed)
-    opt = PEERS[optimizer].make(problem, seed)
-    told = []
-    if case.start is not None:
-        told.append(case.start(seed))
-        opt.tell(told[0])
-    done, cpu = sum(map(len, told)), [0.0] * sum(map(len, told))
-    while done < case.evaluations:
-        clock = Clock(opt)
-        batch = opt.ask(min(case.batch, case.evaluations - done))
-        asking = clock.seconds
-        if not len(batch):
-            break  # nothing is left to propose
-        batch = batch.with_columns(**problem.measure(batch))
-        clock = Clock(opt)
-        opt.tell(batch)
-        cpu += [round((asking + clock.seconds) / len(batch), 6)] * len(batch)
-        told.append(batch)
-        done += len(batch)
-    return {**outcomes(problem, Batch.concat(b.drop("id") for b in told)), "cpu": cpu}
+    return Loop(case, optimizer, seed).run()
+
+
+class Loop:
+    """One run: ask, evaluate, tell, with the time of ask and tell.
+
+    Args:
+        case: what is run.
+        optimizer: name of the optimizer.
+        seed: seed of the problem and of the optimizer.
+    """
+
+    def __init__(self, case: Case, optimizer: str, seed: int) -> None:
+        self.case, self.problem = case, case.build(seed)
+        self.optimizer = PEERS[optimizer].make(self.problem, seed)
+        start = Batch({}) if case.start is None else case.start(seed)
+        if len(start):
+            self.optimizer.tell(start)
+        self._told = [start] if len(start) else []
+        self._cpu = [0.0] * len(start)
+
+    @property
+    def told(self) -> Batch:
+        """Every row told so far, in order."""
+        names = (*self.problem.inputs, *self.problem.outcomes)
+        return Batch.concat(batch.select(names) for batch in self._told)
+
+    def run(self) -> dict[str, Any]:
+        """Go on to the case's budget, or until nothing is left to propose."""
+        while len(self._cpu) < self.case.evaluations:
+            clock = Clock(self.optimizer)
+            batch = self.optimizer.ask(min(self.case.batch, self.case.evaluations - len(self._cpu)))
+            asking = clock.seconds
+            if not len(batch):
+                break
+            batch = batch.with_columns(**self.problem.measure(batch))
+            clock = Clock(self.optimizer)
+            self.optimizer.tell(batch)
+            each = round((asking + clock.seconds) / len(batch), 6)
+            self._cpu += [each] * len(batch)
+            self._told.append(batch)
+        return {**outcomes(self.problem, self.told), "cpu": self._cpu}
 
 
 class Clock:

@@ -29,19 +29,14 @@ class BoTorch(Peer):
     """``SingleTaskGP`` with ``qLogEI``; ``qLogNEHVI`` for several objectives.
 
     Starts with 2 (width + 1) scrambled Sobol points.
-
-    Args:
-        reference: reference point of the hypervolume, as values.
-        about: as every peer.
     """
 
-    def __init__(self, reference: list[float] | None = None, **about: Any) -> None:
+    def __init__(self, **about: Any) -> None:
         super().__init__(**about)
         torch.manual_seed(self.seed)
         torch.set_default_dtype(torch.float64)
         engine = torch.quasirandom.SobolEngine(self.width, scramble=True, seed=self.seed)
         self._initial = engine.draw(2 * (self.width + 1), dtype=torch.float64)
-        self._reference = reference
         self._x: list[Point] = []
         self._y: list[list[float]] = []  # larger is better, then slack
 
@@ -70,7 +65,7 @@ class BoTorch(Peer):
         m = self.objectives
         model = ModelListGP(*(SingleTaskGP(x, column[:, None]) for column in y.T))
         fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model))
-        reference = self._reference or (-y[:, :m]).max(dim=0).values.tolist()
+        reference = self.reference or (-y[:, :m]).max(dim=0).values.tolist()
         limits: list[Callable[[Tensor], Tensor]] = [
             partial(_column, place=m + j) for j in range(self.constraints)
         ]

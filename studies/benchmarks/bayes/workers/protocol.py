@@ -1,7 +1,8 @@
 """The protocol of a worker: one JSON message a line in, one answer a line out.
 
 Runs in environments that hold neither NumPy nor this package as a rule, so it uses the standard
-library alone. Messages are ``{"start": {width, objectives, constraints, seed}}``,
+library alone. Messages are ``{"start": {width, objectives, constraints, reference,
+seed}}``,
 ``{"ask": [ids]}`` (answered by points of the unit cube), ``{"tell": {ids, outside, values,
 slack}}`` (values are minimized, a constraint is satisfied where its slack is at most 0) and
 ``{"memory": true}``. Each answer brings the processor's seconds that it took.
@@ -29,12 +30,15 @@ class Peer(ABC):
         width: coordinates of a point.
         objectives: how many values a point has, all minimized.
         constraints: how many constraints.
+        reference: reference point of the hypervolume, as values, where there is one.
         seed: seeds it.
     """
 
-    def __init__(self, width: int, objectives: int, constraints: int, seed: int) -> None:
+    def __init__(
+        self, width: int, objectives: int, constraints: int, reference: Point | None, seed: int
+    ) -> None:
         self.width, self.objectives, self.constraints = width, objectives, constraints
-        self.seed = seed
+        self.reference, self.seed = reference, seed
 
     @abstractmethod
     def propose(self) -> tuple[Point, Any]:

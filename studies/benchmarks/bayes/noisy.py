@@ -1,0 +1,161 @@
+"""Noise, judged by the row that an optimizer recommends; and batches of eight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import blackbox as bb
+from blackbox.batch import Array, Batch
+from studies.benchmarks.bayes.peers import OURS, noisy
+from studies.benchmarks.bayes.problems import Bbob, Moved
+from studies.benchmarks.bayes.runner import Case, Loop, Results, Suite
+from studies.benchmarks.bayes.tables import NOTES, medians, overview
+from studies.benchmarks.report import write_table
+
+EVALUATIONS = 60
+BATCH = 8
+#: How far a batched run may go to reach what the sequential run reached.
+PATIENCE = 160
+
+#: Problem and the standard deviation of its noise.
+BUILDS: dict[str, tuple[Callable[[], Any], float]] = {
+    "Branin 2": (bb.problems.Branin, 10.0),
+    "Hartmann 6": (bb.problems.Hartmann6, 0.2),
+    "Ackley 5": (lambda: Moved(bb.problems.Ackley(5)), 1.0),
+    "Levy 5": (lambda: Moved(bb.problems.Levy(5)), 5.0),
+    "f8 5-D": (lambda: Bbob(8, 5), 500.0),
+    "f21 5-D": (lambda: Bbob(21, 5), 3.0),
+}
+
+
+class Noisy(bb.Problem):
+    """A problem whose outcome is measured with normal noise of unknown size.
+
+    Args:
+        base: the problem without noise.
+        deviation: standard deviation.
+        seed: seeds the noise.
+    """
+
+    noisy = True
+    objectives = (bb.Minimize("f"),)
+
+    def __init__(self, base: bb.Problem, deviation: float, seed: int) -> None:
+        self.base, self.space, self._deviation = base, base.space, deviation
+        self._rng = np.random.default_rng([seed, 3])
+
+    @property
+    def name(self) -> str:
+        return f"noisy {self.base.name}"
+
+    def evaluate_batch(self, batch: Batch) -> dict[str, Array]:
+        """A noisy value of every row."""
+        true = self.base.measure(batch)["f"]
+        return {"f": true + self._deviation * self._rng.standard_normal(len(batch))}
+
+
+def measure(case: Case, optimizer: str, seed: int) -> dict[str, Any]:
+    """A run; under noise also the true value of what is recommended at its end."""
+    loop = Loop(case, optimizer, seed)
+    run = loop.run()
+    if noisy(loop.problem):
+        assert isinstance(loop.problem, Noisy)
+        recommend = getattr(loop.optimizer, "recommend", None)
+        told = loop.told
+        row = recommend()[:1] if recommend else told[[int(np.argmin(told["f"]))]]
+        run["recommended"] = float(loop.problem.base.measure(row)["f"][0])
+    return run
+
+
+def _least(case: str) -> float:
+    base = BUILDS[case][0]()
+    return 0.0 if isinstance(base, Moved) else float(base.optimum)
+
+
+def table(results: Results) -> Path:
+    """Inference regret under noise, and what batches cost in evaluations."""
+    names = results.optimizers
+    cases = [c for c in BUILDS if any(results.seeds(f"{c} noisy", o) for o in names)]
+    regrets = {
+        (c, o): {
+            s: run["recommended"] - _least(c) for s, run in results.seeds(f"{c} noisy", o).items()
+        }
+        for c in cases
+        for o in names
+    }
+    batched = [row for c in BUILDS for o in names if (row := _batched(results, c, o))]
+    return write_table(
+        "bayes_noisy",
+        "Noise, and batches of eight",
+        {
+            "Over all noisy problems": overview(regrets, cases, names),
+            f"Median inference regret after {EVALUATIONS} noisy evaluations": medians(
+                regrets, cases, names
+            ),
+            f"Batches of {BATCH} without noise": batched,
+        },
+        [
+            "Inference regret: true value of the recommended row minus the least possible. Bayes "
+            "recommends the row of best posterior mean, the others the row of the best value seen.",
+            "Standard deviation of the noise: "
+            + ", ".join(f"{name} {deviation:g}" for name, (_, deviation) in BUILDS.items())
+            + "; no optimizer is told.",
+            f"Batches: evaluations until the median regret over seeds reaches that of the "
+            f"sequential run at {EVALUATIONS}, looked at after each batch; at most {PATIENCE}.",
+            *NOTES,
+            *results.notes(),
+        ],
+        seeds=range(results.suite.seeds),
+        libraries=("numpy", "scipy", "optuna"),
+        command="bayes noisy",
+    )
+
+
+def _batched(results: Results, case: str, optimizer: str) -> dict[str, Any] | None:
+    """How many evaluations batches need for what the sequential run reached."""
+    single = results.seeds(f"{case} sequential", optimizer)
+    eights = results.seeds(f"{case} batches", optimizer)
+    seeds = sorted(single.keys() & eights.keys())
+    if not seeds:
+        return None
+    goal = float(np.median([np.min(single[s]["values"][:EVALUATIONS]) for s in seeds]))
+    traces = np.array([np.minimum.accumulate(np.ravel(eights[s]["values"])) for s in seeds])
+    reached = np.flatnonzero(np.median(traces, axis=0)[BATCH - 1 :: BATCH] <= goal)
+    needed = BATCH * (int(reached[0]) + 1) if len(reached) else None
+    return {
+        "problem": case,
+        "optimizer": optimizer,
+        "seeds": len(seeds),
+        "sequential regret": goal - _least(case),
+        "evaluations in batches": needed or f"more than {traces.shape[1]}",
+        "ratio": needed / EVALUATIONS if needed else None,
+    }
+
+
+def _noisy(name: str, seed: int) -> bb.Problem:
+    make, deviation = BUILDS[name]
+    return Noisy(make(), deviation, seed)
+
+
+def _exact(name: str, seed: int) -> bb.Problem:
+    problem: bb.Problem = BUILDS[name][0]()
+    return problem
+
+
+NOISY = tuple(f"{name} noisy" for name in BUILDS)
+
+SUITE = Suite(
+    "noisy",
+    {f"{name} noisy": Case(partial(_noisy, name), EVALUATIONS) for name in BUILDS}
+    | {f"{name} sequential": Case(partial(_exact, name), EVALUATIONS) for name in BUILDS}
+    | {f"{name} batches": Case(partial(_exact, name), PATIENCE, batch=BATCH) for name in BUILDS},
+    (OURS, "Random", "TPE", "GPSampler", "CMA-ES", "NGOpt", "SMAC3"),
+    table,
+    work=measure,
+    only=dict.fromkeys(("Random", "TPE", "GPSampler", "CMA-ES", "NGOpt", "SMAC3"), NOISY),
+)

@@ -1,0 +1,83 @@
+"""What the tables of several suites have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from studies.benchmarks.bayes.peers import OURS
+
+SIGNIFICANCE = 0.05
+
+Floats = npt.NDArray[np.float64]
+#: Loss of each seed, for a case and an optimizer; smaller is better.
+Found = Mapping[tuple[str, str], Mapping[int, float]]
+
+
+def ranks(medians: Floats) -> Floats:
+    """(k,) mean rank of each optimizer over the rows of (n, k) median losses; ties share."""
+    mean: Floats = stats.rankdata(medians, axis=1).mean(axis=0)
+    return mean
+
+
+def compare(ours: Mapping[int, float], theirs: Mapping[int, float]) -> int:
+    """1 where the peer is significantly better, -1 where it is worse, else 0.
+
+    Wilcoxon's signed-rank test of the seeds that both ran, two-sided.
+    """
+    shared = sorted(ours.keys() & theirs.keys())
+    with np.errstate(invalid="ignore"):
+        differences = np.array([theirs[seed] - ours[seed] for seed in shared])
+    differences[np.isnan(differences)] = 0  # neither run found anything feasible
+    if not np.any(differences):
+        return 0
+    p = float(stats.wilcoxon(differences).pvalue)
+    return 0 if p >= SIGNIFICANCE else -int(np.sign(np.median(differences)))
+
+
+def medians(found: Found, cases: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each case, a column for each optimizer."""
+    return [
+        {"problem": case} | {o: _median(found[case, o]) if found[case, o] else None for o in names}
+        for case in cases
+    ]
+
+
+def overview(found: Found, cases: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each optimizer: its mean rank, and where it is better or worse than Bayes.
+
+    An optimizer that ran on fewer cases is ranked on those, beside the ones that ran on all.
+    """
+    whole = [o for o in names if all(found[c, o] for c in cases)]
+    rows = []
+    for name in names:
+        ran = [c for c in cases if found[c, name]]
+        beside = whole if name in whole else [*whole, name]
+        table = np.array([[_median(found[c, o]) for o in beside] for c in ran])
+        row: dict[str, Any] = {"optimizer": name, "problems": len(ran)}
+        row["mean rank"] = float(ranks(table)[beside.index(name)]) if ran else None
+        row["ranked among"] = len(beside)
+        judged = [compare(found[c, OURS], found[c, name]) for c in ran if found.get((c, OURS))]
+        compared = judged and name != OURS
+        row["better than Bayes"] = judged.count(1) if compared else None
+        row["worse than Bayes"] = judged.count(-1) if compared else None
+        rows.append(row)
+    return rows
+
+
+def _median(losses: Mapping[int, float]) -> float:
+    return float(np.median([*losses.values()]))
+
+
+#: Explains ``overview``.
+NOTES = (
+    "Mean rank: rank of the median on each problem, averaged; 1 is best. An optimizer that ran on "
+    "fewer problems is ranked on those, beside the ones that ran on all.",
+    "Better and worse: problems on which the optimizer is significantly better or worse than Bayes "
+    "(Wilcoxon's signed-rank test over the seeds both ran, two-sided, 5 %; with fewer than six "
+    "seeds it cannot be significant).",
+)
