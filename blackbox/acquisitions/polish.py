@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blackbox.acquisitions.base import AcquisitionFunction
 from blackbox.batch import Array
 from blackbox.errors import require
 from blackbox.space import Real, Simplex
 from blackbox.surrogates.features import Features
+
+if TYPE_CHECKING:
+    from blackbox.acquisitions.base import AcquisitionFunction
 
 _STEPS = 50
 _BARRIER = 1e10  # loss where the acquisition cannot be computed

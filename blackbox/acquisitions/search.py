@@ -8,12 +8,16 @@ so discrete coordinates are never relaxed. A small finite space is scored whole.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from blackbox.acquisitions.base import AcquisitionFunction
 from blackbox.acquisitions.polish import polish
 from blackbox.batch import Array
 from blackbox.surrogates.features import Features
+
+if TYPE_CHECKING:
+    from blackbox.acquisitions.base import AcquisitionFunction
 
 _ENUMERATED = 2**16  # finite spaces up to this size are listed, so that no row is missed
 _SCORED = 2**12  # and up to this many rows of them are scored

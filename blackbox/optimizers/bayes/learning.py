@@ -4,48 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from blackbox.acquisitions.base import Belief, Limit
-from blackbox.batch import Array, Batch
-from blackbox.errors import ProblemError
-from blackbox.formulation import Problem
+from blackbox import surrogates
+from blackbox.acquisitions.base import Belief, Limit, Scenarios
+from blackbox.batch import Array
+from blackbox.formulation import Constraint, Problem
+from blackbox.formulation.outcomes import Objective
+from blackbox.optimizers.bayes.told import Told
+from blackbox.space import Real, Space
 from blackbox.state import State
 from blackbox.surrogates.exact import ExactGP
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.model import Data, Model, Surrogate
 
 _SUCCESS = "ok"  # the name, no outcome may have it, of the model of which rows fail
-
-
-@dataclass(frozen=True)
-class Told:
-    """Everything told so far.
-
-    Args:
-        batch: inputs, outcomes and ``ok``.
-        x: (n, d) features of the inputs.
-    """
-
-    batch: Batch
-    x: Array
-
-    def __len__(self) -> int:
-        return len(self.batch)
-
-    def joined(self, batch: Batch, x: Array) -> Told:
-        """With further rows after these."""
-        if not len(self):
-            return Told(batch, x)
-        return Told(Batch.concat([self.batch, batch]), np.concatenate([self.x, x]))
-
-    @property
-    def ok(self) -> Array:
-        """(n,) which rows succeeded."""
-        return self.batch["ok"] if len(self) else np.zeros(0, dtype=bool)
 
 
 class Learning:
@@ -71,15 +46,13 @@ class Learning:
         self._features = features
         self._prior = [earlier for earlier in prior if earlier.ok.any()]
         self._device = device
-        # Several objectives are compared by hypervolume, which a warp would distort.
-        single = len(problem.objectives) == 1
-        self._objective = surrogate or ExactGP(warp=single)
-        self._constraint = surrogate or ExactGP(warp=False)
+        self._surrogate = surrogate
+        self._scenarios = _scenarios(problem, features)
         self._memory: dict[str, State] = {}
         self._fits: dict[str, tuple[int, Model]] = {}
 
     def belief(self, told: Told, pending: Array, *, commit: bool) -> Belief | None:
-        """Of everything told; None where no row succeeded yet.
+        """Of everything told; None where nothing can be learnt from yet.
 
         Args:
             told: all rows told.
@@ -91,19 +64,21 @@ class Learning:
             SingularError: a covariance cannot be factorised.
         """
         ok = told.ok
-        if not ok.any():
+        if not ok.any() or (
+            self._problem.preference and not len(_comparisons(self._problem, told))
+        ):
             return None
         good = told.batch[ok]
-        scores = self._problem.scores(good)
         return Belief(
             self._features,
             tuple(self._objectives(told, commit=commit)),
             tuple(self._limits(told, commit=commit)),
             told.x[ok],
-            scores,
+            self._problem.scores(good),
             self._problem.feasible(good),
             pending,
             self._device,
+            self._scenarios,
         )
 
     def state(self) -> State:
@@ -116,20 +91,26 @@ class Learning:
         self._fits = {}
 
     def _objectives(self, told: Told, *, commit: bool) -> list[Model]:
+        # A warp bends what a hypervolume or a risk would add up.
+        warp = len(self._problem.objectives) == 1 and self._scenarios is None
         models = []
         for j, objective in enumerate(self._problem.objectives):
-            parts = [part for part in (told, *self._prior)]
+            parts = (told, *self._prior)
             y = [self._problem.scores(part.batch[part.ok])[:, j] for part in parts]
-            data = self._data(parts, y, objective.noise)
-            models.append(self._fitted(objective.name, self._objective, data, commit=commit))
+            data = self._data(parts, y, objective, objective.sign)
+            if self._problem.preference:
+                data = replace(data, comparisons=_comparisons(self._problem, told))
+            recipe = self._recipe(objective.name, warp=warp)
+            models.append(self._fitted(objective.name, recipe, data, commit=commit))
         return models
 
     def _limits(self, told: Told, *, commit: bool) -> list[Limit]:
         limits = []
         for c in self._problem.constraints:
-            parts = [part for part in (told, *self._prior)]
-            data = self._data(parts, [part.batch[c.name][part.ok] for part in parts], None)
-            model = self._fitted(c.name, self._constraint, data, commit=commit)
+            parts = (told, *self._prior)
+            y = [part.batch[c.name][part.ok] for part in parts]
+            data = self._data(parts, y, c, 1.0)
+            model = self._fitted(c.name, self._recipe(c.name, warp=False), data, commit=commit)
             limits.append(Limit(model, c.lower, c.upper))
         if not told.ok.all():
             y = np.where(told.ok, 1.0, -1.0)
@@ -138,16 +119,42 @@ class Learning:
             limits.append(Limit(model, 0.0, math.inf, noisy=True))
         return limits
 
-    def _data(self, parts: Sequence[Told], y: Sequence[Array], noise: str | None) -> Data:
+    def _recipe(self, name: str, *, warp: bool) -> Surrogate:
+        """The surrogate of an outcome: as asked for, or what its data and the device need."""
+        if self._surrogate is not None:
+            return self._surrogate
+        if self._problem.preference:
+            return surrogates.PairwiseGP(device=self._device)
+        if name in self._problem.gradients:
+            return surrogates.GradientGP(device=self._device)
+        if self._device != "cpu":
+            return surrogates.TorchGP(device=self._device)
+        return ExactGP(warp=warp)
+
+    def _data(
+        self, parts: Sequence[Told], y: Sequence[Array], of: Objective | Constraint, sign: float
+    ) -> Data:
         """Rows that succeeded, of this study and of earlier ones as further tasks."""
+
+        def column(name: str) -> Array:
+            return np.concatenate([part.batch[name][part.ok] for part in parts])
+
         x = np.concatenate([part.x[part.ok] for part in parts])
-        errors = None
-        if noise is not None:
-            errors = np.concatenate([part.batch[noise][part.ok] for part in parts])
+        noise = getattr(of, "noise", None)
+        slopes = None
+        if of.gradient is not None:
+            slopes = sign * _slopes(self._problem.space, self._features, x, column(of.gradient))
         tasks = None
         if len(parts) > 1:
             tasks = np.repeat(np.arange(len(parts)), [len(values) for values in y])
-        return Data(self._features, x, np.concatenate(y), noise=errors, tasks=tasks)
+        return Data(
+            self._features,
+            x,
+            np.concatenate(y),
+            noise=None if noise is None else column(noise),
+            gradients=slopes,
+            tasks=tasks,
+        )
 
     def _fitted(self, name: str, surrogate: Surrogate, data: Data, *, commit: bool) -> Model:
         """The model of an outcome, fitted once for each number of rows."""
@@ -160,36 +167,46 @@ class Learning:
         return model
 
 
-def earlier(problem: Problem, features: Features, prior: Any) -> list[Told]:
-    """The rows of earlier studies, checked.
+def _scenarios(problem: Problem, features: Features) -> Scenarios | None:
+    environment = problem.environment
+    if environment is None:
+        return None
+    blocks = [features.blocks[name] for name in environment.names]
+    columns = np.concatenate([np.arange(block.start, block.stop) for block in blocks])
+    return Scenarios(environment, columns, Features(environment.space).encode(environment.table))
 
-    Raises:
-        ProblemError: ``prior`` is no sequence of studies and batches, or one lacks an outcome.
-        SpaceError: a row lies outside the space.
+
+def _comparisons(problem: Problem, told: Told) -> Array:
+    """(k, 2) pairs of rows, counted among those that succeeded: each with all of the next rank.
+
+    Ranks are those of the values within one tell; equal values say nothing.
     """
-    if isinstance(prior, Batch) or hasattr(prior, "history"):
-        prior = [prior]
-    if not isinstance(prior, list | tuple):
-        raise ProblemError(f"Bayes: prior={prior!r}; give a list of studies and batches")
-    found = []
-    for number, study in enumerate(prior):
-        batch = getattr(study, "history", study)
-        if not isinstance(batch, Batch):
-            raise ProblemError(f"Bayes: prior[{number}] is {study!r}; give a Study or a Batch")
-        found.append(_earlier(problem, features, batch, number))
-    return found
+    ok = told.ok
+    values, groups = problem.scores(told.batch[ok])[:, 0], told.groups[ok]
+    pairs = [np.empty((0, 2), dtype=np.intp)]
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        _, rank = np.unique(values[rows], return_inverse=True)
+        better, worse = np.nonzero(rank[:, None] == rank[None] + 1)
+        pairs.append(np.column_stack([rows[better], rows[worse]]))
+    return np.concatenate(pairs)
 
 
-def _earlier(problem: Problem, features: Features, batch: Batch, number: int) -> Told:
-    missing = [name for name in (*problem.space.names, *problem.outcomes) if name not in batch]
-    if missing:
-        raise ProblemError(
-            f"Bayes: prior[{number}] lacks {missing}; give studies of the same space and outcomes"
-        )
-    columns = problem.space.check(batch).columns()
-    ok = np.array(batch["ok"]) if "ok" in batch else np.ones(len(batch), dtype=bool)
-    for name in problem.outcomes:
-        columns[name] = np.asarray(batch[name], dtype=np.float64)
-        ok &= np.isfinite(columns[name])
-    told = Batch.of({**columns, "ok": ok}, len(batch))
-    return Told(told, features.encode(told))
+def _slopes(space: Space, features: Features, x: Array, gradients: Array) -> Array:
+    """(n, p) derivatives by the numbers of the features, of (n, g) ones in the user's units.
+
+    Those by anything but a Real are not known.
+    """
+    by_feature = np.full((len(x), features.width), np.nan)
+    start = 0
+    for p in space:
+        if not isinstance(p, Real):
+            continue
+        block = features.blocks[p.name]
+        low, span = p.scale()
+        stretch: Array | float = span
+        if p.log:
+            stretch = span * np.exp(low + span * x[:, block])
+        by_feature[:, block] = gradients[:, start : start + p.width] * stretch
+        start += p.width
+    return by_feature[:, features.numbers]

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blackbox.acquisitions.base import Acquisition, Belief
+from blackbox import acquisitions
 from blackbox.acquisitions.search import Search
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError, TellError, require
 from blackbox.formulation import Problem
 from blackbox.optimizer import Optimizer, Supports
 from blackbox.optimizers.bayes.design import Design
-from blackbox.optimizers.bayes.learning import Learning, Told, earlier
+from blackbox.optimizers.bayes.told import Told, earlier, joint_space
 from blackbox.state import State
 from blackbox.surrogates.features import Features
-from blackbox.surrogates.model import Surrogate
-from blackbox.surrogates.posterior import SingularError
+
+if TYPE_CHECKING:
+    from blackbox.acquisitions.base import Acquisition, Belief
+    from blackbox.surrogates.model import Surrogate
 
 _INCUMBENTS = 3
 
@@ -34,6 +36,10 @@ class Bayes(Optimizer):
     count as observed with unknown outcome. Noise is inferred, or taken as declared by
     ``Minimize(name, noise=...)``. Constraints have processes of their own, and so has success where
     rows have failed; a failed row is never proposed again.
+
+    A problem with an environment is optimized for its risk, and the scenario of each row is
+    chosen too; gradients that a problem returns are learnt from; a ``Preference`` is learnt from
+    pairs of rows told together (the last two need PyTorch and BoTorch).
 
     Fitting costs the cube of the number of rows: beyond some thousand the default fits the best and
     a draw of the others.
@@ -59,7 +65,9 @@ class Bayes(Optimizer):
             (extra ``bayes``).
     """
 
-    supports = Supports(objectives=(1, 5), constraints=True, linear=True)
+    supports = Supports(
+        objectives=(1, 5), constraints=True, linear=True, environment=True, preference=True
+    )
 
     def __init__(
         self,
@@ -75,9 +83,11 @@ class Bayes(Optimizer):
     ) -> None:
         super().__init__(problem, seed=seed)
         require("scipy.optimize", "bayes")
+        from blackbox.optimizers.bayes.learning import Learning
+
         if device != "cpu":
             _try_device(device)
-        self._features = Features(problem.space)
+        self._features = Features(joint_space(problem))
         self._search = Search(self._features)
         self._learning = Learning(
             problem, self._features, surrogate, earlier(problem, self._features, prior), device
@@ -96,13 +106,18 @@ class Bayes(Optimizer):
         self._init = init
         self._init_left = n_init
         self._init_ids: dict[int, int] = {}  # ids of open rows of the initial design: own to init's
-        self._told = Told(Batch({}), np.empty((0, self._features.width)))
+        nothing = np.empty((0, self._features.width))
+        self._told = Told(Batch({}), nothing, np.zeros(0, dtype=np.intp))
+
+    @property
+    def batch_size(self) -> int:
+        return 2 if self.problem.preference else 1
 
     def predict(self, batch: Batch) -> dict[str, tuple[Array, Array]]:
         """What the models expect at some rows.
 
         Args:
-            batch: (n) rows of the space.
+            batch: (n) rows of the space, with the environment's columns where there is one.
 
         Returns:
             For each objective and constraint (n,) expected values and (n,) standard deviations of
@@ -113,7 +128,7 @@ class Bayes(Optimizer):
             SpaceError: a row lies outside the space.
         """
         belief = self._looked_at()
-        x = self._features.encode(self.problem.space.check(batch))
+        x = self._features.encode(self._features.space.check(batch))
         predictions = {}
         for objective, model in zip(self.problem.objectives, belief.objectives, strict=True):
             mean, deviation = model.predict(x)
@@ -129,24 +144,25 @@ class Bayes(Optimizer):
             TellError: no row has succeeded yet.
             SpaceError: a row lies outside the space.
         """
-        x = self._features.encode(self.problem.space.check(batch))
+        x = self._features.encode(self._features.space.check(batch))
         rng = np.random.default_rng(0)  # looking must not change the next ask
         return self._acquisition.build(self._looked_at(), rng).values(x)
 
     def recommend(self) -> Batch:
         """The rows to use: of those told and feasible the one of best posterior mean.
 
-        With several objectives those whose means are not dominated. With noise this is not the row
+        With several objectives those whose means are not dominated; under an environment the
+        design of best risk. With noise this is not the row
         of the best observation, which is likely to have been lucky (Frazier 2018, section 4).
 
         Returns:
-            Inputs alone; empty where no feasible row was told.
+            Parameters alone; empty where no feasible row was told.
 
         Raises:
             TellError: no row has succeeded yet.
         """
         belief = self._looked_at()
-        rows = self._told.batch[self._told.ok].select(self.problem.inputs)
+        rows = self._told.batch[self._told.ok].select(self.problem.space.names)
         candidates = np.flatnonzero(belief.feasible)
         if not candidates.size:
             return rows[candidates]
@@ -176,6 +192,7 @@ class Bayes(Optimizer):
     def _state(self) -> State:
         return {
             "told": self._told.batch.columns(),
+            "groups": self._told.groups,
             "models": self._learning.state(),
             "init": self._init.state_dict(),
             "init_left": self._init_left,
@@ -184,7 +201,7 @@ class Bayes(Optimizer):
 
     def _load_state(self, state: State) -> None:
         batch = Batch(state["told"])
-        self._told = Told(batch, self._encode(batch))
+        self._told = Told(batch, self._encode(batch), np.asarray(state["groups"]))
         self._learning.load(state["models"])
         self._init.load_state_dict(state["init"])
         self._init_left = int(state["init_left"])
@@ -212,7 +229,7 @@ class Bayes(Optimizer):
         """At most n rows, each the best given those before it; fewer where none is left."""
         try:
             belief = self._learning.belief(self._told, awaited, commit=True)
-        except SingularError:
+        except ArithmeticError:  # a covariance cannot be factorised
             belief = None
         made: list[Array] = []
         while len(made) < n:
@@ -230,30 +247,36 @@ class Bayes(Optimizer):
             try:
                 function = self._acquisition.build(belief, self.rng)
                 return self._search.best(function, taken, _incumbents(belief), self.rng)
-            except SingularError:
+            except ArithmeticError:
                 pass  # a row far from all others is worth more than an exception
         return self._search.spread(taken, self.rng)
 
     def _looked_at(self) -> Belief:
         belief = self._learning.belief(self._told, self._encode(self.pending), commit=False)
         if belief is None:
-            raise TellError("Bayes: no row has succeeded yet, so there is no model; tell some first")
+            raise TellError(
+                "Bayes: no row has succeeded yet, so there is no model; tell some first"
+            )
         return belief
 
 
 def _default(problem: Problem) -> Acquisition:
-    from blackbox import acquisitions
-
-    if len(problem.objectives) == 1:
+    if problem.environment is not None:
+        return acquisitions.RiskKG()
+    if len(problem.objectives) == 1 and not problem.preference:
         return acquisitions.EI()
     for module in ("torch", "gpytorch", "botorch"):
         require(module, "bayes")
-    return acquisitions.EHVI()
+    return acquisitions.EUBO() if problem.preference else acquisitions.EHVI()
 
 
 def _means(belief: Belief) -> Array:
-    """(n, m) posterior means of the standardised objectives at the rows observed."""
-    return np.column_stack([m.moments(belief.x).mean[:, 0] for m in belief.objectives])
+    """(n, m) posterior means, or risks, of the standardised objectives at the rows observed."""
+    if belief.scenarios is None:
+        return np.column_stack([m.moments(belief.x).mean[:, 0] for m in belief.objectives])
+    crossed = belief.scenarios.crossed(belief.x)
+    means = [m.moments(crossed).mean.reshape(len(belief.x), -1) for m in belief.objectives]
+    return np.column_stack([belief.scenarios.risk(mean) for mean in means])
 
 
 def _incumbents(belief: Belief) -> Array:
@@ -281,5 +304,3 @@ def _try_device(device: str) -> None:
 def _rows(rows: list[Array]) -> list[Array]:
     """Rows as matrices of one row, to concatenate."""
     return [row[None] for row in rows]
-
-
