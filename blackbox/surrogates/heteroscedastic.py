@@ -26,9 +26,9 @@ class HeteroscedasticGP:
     (2007, *Most Likely Heteroscedastic Gaussian Process Regression*, section 4): a process of the
     values gives residuals, a process of their logarithm gives the noise of each row, and a process
     of the values takes that noise as known. The residuals are those of leaving one row out
-    (Rasmussen and Williams 2006, eq. 5.12); the logarithm of a squared normal has the known mean -1.27 and
-    variance pi^2 / 2, which take the place of the paper's samples. Rows whose noise is known are
-    fitted as they are.
+    (Rasmussen and Williams 2006, eq. 5.12); the logarithm of a squared normal has the known mean
+    -1.27 and variance pi^2 / 2, which take the place of the paper's samples. Rows whose noise is
+    known are fitted as they are.
 
     Args:
         rounds: how often noise and values are fitted in turn.
@@ -94,4 +94,5 @@ def _log_noise(model: ExactModel, data: Data) -> Array:
     # Of the squared residual the noise is only a part.
     noise = model.likelihood.split(model.theta)[1]
     part = np.clip(noise * precision, 1e-3, 1.0)
-    return np.log(np.maximum(residual**2 * part, _LEAST)) + _LOG_BIAS
+    logs: Array = np.log(np.maximum(residual**2 * part, _LEAST)) + _LOG_BIAS
+    return logs

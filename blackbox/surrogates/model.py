@@ -39,11 +39,18 @@ class Data:
     comparisons: Array | None = None
 
     def __getitem__(self, chosen: Array) -> Data:
-        optional = {
+        optional: dict[str, Any] = {
             name: None if (column := getattr(self, name)) is None else column[chosen]
             for name in ("noise", "gradients", "tasks")
         }
-        return replace(self, x=self.x[chosen], y=self.y[chosen], **optional)
+        pairs = self.comparisons
+        if pairs is not None:
+            rows = np.arange(len(self.y))[chosen]
+            number = np.full(len(self.y), -1)
+            number[rows] = np.arange(len(rows))
+            pairs = number[pairs]
+            pairs = pairs[(pairs >= 0).all(axis=1)]
+        return replace(self, x=self.x[chosen], y=self.y[chosen], comparisons=pairs, **optional)
 
     def thinned(self, most: int) -> Data:
         """At most so many rows: the better half of them are the best, the others an even draw."""

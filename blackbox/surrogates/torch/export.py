@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blackbox.surrogates.exact import ExactModel
 from blackbox.surrogates.isolation import isolated
 from blackbox.surrogates.kernel import Rows
 from blackbox.surrogates.torch.given import of_this_study
@@ -17,6 +17,9 @@ with warnings.catch_warnings():
     # Their imports use parts of PyTorch that it has deprecated.
     warnings.simplefilter("ignore")
     from botorch.models import SingleTaskGP
+
+if TYPE_CHECKING:
+    from blackbox.surrogates.exact import ExactModel
 
 
 def exported(model: ExactModel, device: str = "cpu") -> SingleTaskGP:

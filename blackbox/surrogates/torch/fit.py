@@ -129,5 +129,6 @@ def factor(matrix: Tensor) -> Tensor:
     for jitter in _JITTERS:
         lower, info = torch.linalg.cholesky_ex(matrix + jitter * unit * eye)
         if not info.item() and bool(torch.isfinite(lower).all()):
-            return lower
+            found: Tensor = lower
+            return found
     raise SingularError(f"no Cholesky factor of a covariance of {len(matrix)} rows")

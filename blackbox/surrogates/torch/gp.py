@@ -23,6 +23,7 @@ with warnings.catch_warnings():
     # Their imports use parts of PyTorch that it has deprecated.
     warnings.simplefilter("ignore")
     import torch
+    from botorch.models import SingleTaskGP
     from gpytorch.kernels import Kernel
     from gpytorch.mlls import ExactMarginalLogLikelihood
     from gpytorch.priors import NormalPrior
@@ -145,7 +146,7 @@ def fit_exact(
     bounds: dict[str, tuple[torch.Tensor, torch.Tensor]],
     memory: State | None,
     device: str,
-) -> torch.nn.Module:
+) -> SingleTaskGP:
     """An exact process of a constant mean, its hyperparameters fitted.
 
     Args:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 
 from blackbox.batch import Array
 from blackbox.state import State
@@ -136,16 +136,15 @@ class _Joint:
         starts = [np.r_[likelihood.start(*start), _NOISE[0]] for start in _STARTS]
         if memory and np.shape(memory["theta"]) == (len(box),):
             starts = [np.asarray(memory["theta"])]
-        best, theta = _BARRIER, starts[0]
+        best, theta = _BARRIER, np.empty(0)
         for start in starts:
-            options = {"maxiter": _WARM if memory else _COLD, "ftol": 1e-7, "maxcor": 10}
             found = minimize(
-                self,
+                self.loss,
                 np.clip(start, *box.T),
                 jac=True,
-                bounds=box,
+                bounds=Bounds(*box.T),
                 method="L-BFGS-B",
-                options=options,
+                options={"maxiter": _WARM if memory else _COLD, "ftol": 1e-7, "maxcor": 10},
             )
             if found.fun < best:
                 best, theta = float(found.fun), np.asarray(found.x)
@@ -164,10 +163,10 @@ class _Joint:
         prior, slope = self._likelihood.prior(theta[:-1])
         away = (theta[-1] - _NOISE[0]) / _NOISE[1]
         value = loss.item() - prior + 0.5 * away**2
-        gradient = gradient.cpu().numpy() - np.r_[slope, -away / _NOISE[1]]
-        if not (math.isfinite(value) and np.all(np.isfinite(gradient))):
+        total: Array = gradient.cpu().numpy() - np.r_[slope, -away / _NOISE[1]]
+        if not (math.isfinite(value) and np.all(np.isfinite(total))):
             return _BARRIER, np.zeros(len(theta))
-        return float(value), gradient
+        return float(value), total
 
     def at(self, theta: Array) -> tuple[Covariance, float, float]:
         """The kernel, the mean and the noise variance of the values (the median if known)."""

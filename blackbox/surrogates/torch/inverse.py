@@ -29,7 +29,8 @@ def features_of(features: Features, rows: Rows) -> Array:
 def _inverse(p: Parameter, code: Array) -> Array:
     """(n, k) features of one parameter, of its first (n, q) codes."""
     if isinstance(p, Categorical):
-        return code.argmax(axis=1)[:, None].astype(np.float64)
+        position: Array = code.argmax(axis=1)[:, None].astype(np.float64)
+        return position
     if isinstance(p, Permutation):
         # The sign of each pair of items says which of them comes later.
         i, j = np.triu_indices(p.size, 1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blackbox.batch import Array
 from blackbox.surrogates.isolation import isolated
-from blackbox.surrogates.model import Model
 from blackbox.surrogates.posterior import Moments
 
 with warnings.catch_warnings():
@@ -16,6 +16,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import torch
     from torch import Tensor
+
+if TYPE_CHECKING:
+    from blackbox.surrogates.model import Model
 
 _CHUNK = 256  # rows whose joint covariance is made at once
 _LEAST = 1e-20  # variance below which a value counts as known
@@ -65,7 +68,7 @@ def mean_and_deviation(model: Model, points: Array, device: str = "cpu") -> tupl
     return np.concatenate(means), np.concatenate(deviations)
 
 
-def _at(process: torch.nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+def _at(process: Any, x: Tensor) -> tuple[Tensor, Tensor]:
     # All rows jointly: a matrix product each, where a batch of single rows would repeat the
     # observed ones for every row.
     posterior = process.posterior(x)
@@ -77,4 +80,5 @@ def _chunks(points: Array) -> list[Array]:
 
 
 def _array(values: Tensor) -> Array:
-    return values.detach().cpu().numpy()
+    array: Array = values.detach().cpu().numpy()
+    return array

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from blackbox.batch import Array
 from blackbox.state import State
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.isolation import isolated
@@ -65,7 +67,7 @@ class PairwiseGP:
             kernel, bounds, start = _kernel(data.features)
             process = pairwise_gp.PairwiseGP(None, None, covar_module=kernel, consolidate_atol=0.0)
             # Where Newton's method starts: BoTorch would draw that from a global generator.
-            process._x0 = np.zeros(len(x))
+            process._x0 = np.zeros(len(x))  # type: ignore[assignment]
             process.set_train_data(torch.tensor(x), torch.tensor(pairs))
             process.to(self.device)
             mll = PairwiseLaplaceMarginalLogLikelihood(process.likelihood, process)
@@ -78,7 +80,7 @@ class PairwiseGP:
         return TorchModel(data.features, outcomes, process, 1.0, found, self.device)
 
 
-def _kernel(features: Features) -> tuple[ScaleKernel, dict[str, tuple[torch.Tensor, ...]], dict]:
+def _kernel(features: Features) -> tuple[ScaleKernel, dict[str, tuple[Any, Any]], dict[str, Array]]:
     """The kernel, bounds of its hyperparameters, and where they start."""
     embedding = Embedding(features)
     hyper = hyperprior(features, embedding, np.zeros(0))

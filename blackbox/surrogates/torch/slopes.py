@@ -30,6 +30,10 @@ class WithSlopes(torch.nn.Module):
         by: (e,) which number each is by.
     """
 
+    kernel: Covariance
+    at: Tensor
+    by: Tensor
+
     def __init__(self, kernel: Covariance, at: Tensor, by: Tensor) -> None:
         super().__init__()
         self.kernel = kernel

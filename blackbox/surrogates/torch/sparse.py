@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 
 from blackbox.batch import Array
 from blackbox.state import State
@@ -127,10 +127,10 @@ class _Summary:
         """(t,) hyperparameters that maximise the bound times their prior."""
         box = self._likelihood.bounds()
         found = minimize(
-            self,
+            self.loss,
             np.clip(start, *box.T),
             jac=True,
-            bounds=box,
+            bounds=Bounds(*box.T),
             method="L-BFGS-B",
             options={"maxiter": iterations, "ftol": 1e-7, "maxcor": 10},
         )
