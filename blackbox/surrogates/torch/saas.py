@@ -32,10 +32,11 @@ _LENGTHS = (1.0, 10.0)  # length scales of the starts
 class SaasGP:
     """Recipe of an exact process that holds most numbers for irrelevant.
 
-    Matern 5/2 with the prior of Eriksson and Jankowiak (2021, *High-Dimensional Bayesian
-    Optimization with Sparse Axis-Aligned Subspaces*, eq. 7): ``1 / l_i^2 = rho_i``, ``rho_i ~
-    HC(tau)``, ``tau ~ HC(0.1)``, HC half-Cauchy, which a few length scales may escape and the
-    others may not. Maximum a posteriori, tau included, where the paper integrates by NUTS.
+    Matern 5/2 with a prior after Eriksson and Jankowiak (2021, *High-Dimensional Bayesian
+    Optimization with Sparse Axis-Aligned Subspaces*), of half-Cauchy tails, which let a few
+    inverse length scales escape while the others stay near zero. It is BoTorch's
+    ``add_saas_prior``: ``tau / l_i^2 ~ HC(1)``, ``tau ~ HC(0.1)``, maximum a posteriori, tau
+    included. The paper has ``1 / l_i^2 ~ HC(tau)`` instead, and integrates by NUTS.
 
     Rows of earlier studies are left out.
 

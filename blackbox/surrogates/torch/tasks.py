@@ -37,7 +37,7 @@ class TaskGP:
     any sign, where the fast engine holds earlier studies for at least indifferent. k and its
     priors are the fast engine's. The model predicts task 0.
 
-    BoTorch's own ``MultiTaskGP`` admits positive correlations alone since version 0.16.
+    BoTorch's own ``MultiTaskGP`` (0.18) admits no negative correlations.
 
     Args:
         device: where it is fitted and predicts.
