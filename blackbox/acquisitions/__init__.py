@@ -12,22 +12,30 @@ from typing import TYPE_CHECKING, Any
 from blackbox.errors import require
 
 if TYPE_CHECKING:
-    from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief, Limit
+    from blackbox.acquisitions.base import (
+        Acquisition,
+        AcquisitionFunction,
+        Belief,
+        Limit,
+        Scenarios,
+    )
     from blackbox.acquisitions.confidence import UCB
     from blackbox.acquisitions.entropy import MES
     from blackbox.acquisitions.improvement import EI, PI
     from blackbox.acquisitions.knowledge import KnowledgeGradient, NoisyEI
+    from blackbox.acquisitions.risk import RiskKG
     from blackbox.acquisitions.thompson import Thompson
     from blackbox.acquisitions.torch.entropy import JES, PES
     from blackbox.acquisitions.torch.preference import EUBO
     from blackbox.acquisitions.torch.several import EHVI, ParEGO, Scalarised
 
 _NAMES = {
-    "base": ("Acquisition", "AcquisitionFunction", "Belief", "Limit"),
+    "base": ("Acquisition", "AcquisitionFunction", "Belief", "Limit", "Scenarios"),
     "improvement": ("EI", "PI"),
     "confidence": ("UCB",),
     "knowledge": ("KnowledgeGradient", "NoisyEI"),
     "entropy": ("MES",),
+    "risk": ("RiskKG",),
     "thompson": ("Thompson",),
     "torch.entropy": ("JES", "PES"),
     "torch.preference": ("EUBO",),
@@ -51,7 +59,9 @@ __all__ = [
     "Limit",
     "NoisyEI",
     "ParEGO",
+    "RiskKG",
     "Scalarised",
+    "Scenarios",
     "Thompson",
 ]
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from blackbox.batch import Array
+from blackbox.formulation.environment import Environment
 from blackbox.surrogates.exact import ExactModel
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.model import Model
@@ -42,6 +44,31 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Scenarios:
+    """What a design may meet, in the features of the joint space of designs and environment.
+
+    Args:
+        environment: the s scenarios, their weights and the risk.
+        columns: (e,) which columns of the features are the environment's.
+        table: (s, e) features of the scenarios in these columns.
+    """
+
+    environment: Environment
+    columns: npt.NDArray[np.intp]
+    table: Array
+
+    def crossed(self, points: Array) -> Array:
+        """(m * s, d) each design of (m, d) rows under every scenario in turn."""
+        rows: Array = np.repeat(points, len(self.table), axis=0)
+        rows[:, self.columns] = np.tile(self.table, (len(points), 1))
+        return rows
+
+    def risk(self, values: Array) -> Array:
+        """(...) risk of scores (..., s) under the scenarios; larger is better."""
+        return self.environment.risk_of(values, 1.0)
+
+
+@dataclass(frozen=True)
 class Belief:
     """What is believed about a problem after everything told.
 
@@ -54,6 +81,7 @@ class Belief:
         feasible: (n,) whether they satisfy every constraint.
         pending: (k, d) features of rows whose outcome is awaited.
         device: where PyTorch computes what it computes.
+        scenarios: of a problem with an environment, whose rows are of the joint space; else None.
     """
 
     features: Features
@@ -64,6 +92,7 @@ class Belief:
     feasible: Array
     pending: Array
     device: str = "cpu"
+    scenarios: Scenarios | None = None
 
     @property
     def exact(self) -> bool:
