@@ -112,7 +112,7 @@ class ExpectedRisk:
         mean, covariance = self._moments(points)
         s = mean.shape[1]
         if environment.risk == "expectation":
-            weights: Array = np.broadcast_to(environment.weights, mean.shape)
+            weights = np.broadcast_to(environment.weights, mean.shape)
             risk: Array = mean @ environment.weights
         else:
             factor = self._factor(covariance[:, :s, :s])
@@ -133,8 +133,8 @@ class ExpectedRisk:
         cross = posterior.kernel(rows, posterior.rows)
         mean = posterior.mean + (cross @ posterior.alpha[:, 0]).reshape(m, count)
         half = solve_triangular(posterior.factor, cross.T, lower=True, check_finite=False)
-        half = half.T.reshape(m, count, -1)
-        covariance = -(half @ half.transpose(0, 2, 1))
+        halves = half.T.reshape(m, count, -1)
+        covariance: Array = -(halves @ halves.transpose(0, 2, 1))
         for i in range(m):
             own = rows[slice(i * count, (i + 1) * count)]
             covariance[i] += posterior.kernel(own, own)
