@@ -119,7 +119,7 @@ def test_a_batch_spreads(risk):
 
 
 def test_untested_scenarios_of_the_best_design_are_worth_testing():
-    """Risks of posterior means would see nothing but harm in it."""
+    """More than repeating what was tested, or testing a worse design."""
     x = np.array([[0.0, 0.1], [0.0, 0.9], [0.2, 0.1], [0.6, 0.1], [0.6, 0.9], [1.0, 0.9]])
     y = np.array([-1.0, 0.2, 1.0, 0.5, 0.4, -0.5])
     model = ExactGP(warp=False).fit(Data(PLANE, x, y), None)
