@@ -21,10 +21,15 @@ _BARRIER = 1e10  # loss where the acquisition cannot be computed
 _BACK = (0.0, 1e-9, 1e-7, 1e-5, 1e-3, 1e-1, 0.5)
 
 
-def polish(features: Features, function: AcquisitionFunction, start: Array) -> Array:
+def polish(
+    features: Features,
+    function: AcquisitionFunction,
+    start: Array,
+    bounds: Array | None = None,
+) -> Array:
     """(d,) features of a feasible row, worth at least about as much as its (d,) start.
 
-    L-BFGS-B in a plain box; SLSQP where shares must sum to one or linear constraints hold, which
+    ``bounds`` are the (c, 2) ones of the continuous features, 0 and 1 where None. L-BFGS-B in a plain box; SLSQP where shares must sum to one or linear constraints hold, which
     walks along their faces.
     """
     free = features.continuous
@@ -45,7 +50,8 @@ def polish(features: Features, function: AcquisitionFunction, start: Array) -> A
         method = {"method": "SLSQP", "constraints": constraints, "options": options}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of steps that leave the bounds and are clipped
-        bounds = [(0.0, 1.0)] * len(free)
+        if bounds is None:
+            bounds = np.tile([0.0, 1.0], (len(free), 1))
         found = minimize(loss, start[free], jac=True, bounds=bounds, **method).x
     if not np.all(np.isfinite(found)):
         return start

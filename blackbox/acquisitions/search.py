@@ -8,6 +8,7 @@ so discrete coordinates are never relaxed. A small finite space is scored whole.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,19 @@ _TRIES = 16
 _MOVED = 20  # coordinates that a sparse neighbour moves, about
 
 
+@dataclass(frozen=True)
+class Box:
+    """Bounds of the numbers within the unit cube; of anything else they are not looked at.
+
+    Args:
+        lower: (d,) features.
+        upper: (d,) features.
+    """
+
+    lower: Array
+    upper: Array
+
+
 class Search:
     """Maximises acquisitions over a space.
 
@@ -42,6 +56,7 @@ class Search:
         self.features = features
         small = features.space.cardinality <= _ENUMERATED
         self._all = features.everything() if small else None
+        self._boxed = np.setdiff1d(features.continuous, _shares(features))
 
     @property
     def finite(self) -> bool:
@@ -62,6 +77,7 @@ class Search:
         taken: Array,
         incumbents: Array,
         rng: np.random.Generator,
+        box: Box | None = None,
     ) -> Array | None:
         """(d,) features of the row worth most, or None where none is left.
 
@@ -70,15 +86,17 @@ class Search:
             taken: (m, d) rows that must not be proposed again.
             incumbents: (k, d) rows near which to look more closely.
             rng: draws the candidates.
+            box: where real numbers are looked for, the whole cube where None.
         """
-        pool = self.pool(taken, incumbents, rng)
+        pool = self.pool(taken, incumbents, rng, box)
         if not len(pool):
             return None
         values = function.values(pool)
         order = np.argsort(-values, kind="stable")
         if self._all is not None and len(pool) < _SCORED:
             return np.asarray(pool[order[0]])  # of all rows that are left
-        polished = np.array([self._climb(function, start) for start in pool[order[:_POLISHED]]])
+        starts = pool[order[:_POLISHED]]
+        polished = np.array([self._climb(function, start, box) for start in starts])
         pool = np.concatenate([polished, pool])
         values = np.concatenate([function.values(polished), values])
         pool = pool[np.argsort(-values, kind="stable")]
@@ -97,7 +115,9 @@ class Search:
             nearest = np.minimum(nearest, self._distances(pool, row))
         return np.asarray(pool[int(np.argmax(nearest))])
 
-    def pool(self, taken: Array, incumbents: Array, rng: np.random.Generator) -> Array:
+    def pool(
+        self, taken: Array, incumbents: Array, rng: np.random.Generator, box: Box | None = None
+    ) -> Array:
         """(n, d) feasible rows to score, none of them taken; empty where no row is left."""
         if self._all is not None:
             left = self._all[self.fresh(self._all, taken)]
@@ -106,6 +126,9 @@ class Search:
             return np.asarray(left)
         for _ in range(_TRIES):
             drawn = self.features.draw(_DRAWS, rng)
+            if box is not None:
+                lower, upper = box.lower[self._boxed], box.upper[self._boxed]
+                drawn[:, self._boxed] = lower + drawn[:, self._boxed] * (upper - lower)
             rows = np.concatenate([drawn, self._neighbours(drawn, incumbents, rng)])
             rows = rows[self.fresh(rows, taken)]
             rows = rows[self.features.feasible(rows)]
@@ -137,12 +160,12 @@ class Search:
             rows[:, self.features.blocks[p.name]] = near[:, self.features.blocks[p.name]]
         return np.concatenate([rows, *[self.features.steps(row) for row in incumbents]])
 
-    def _climb(self, function: AcquisitionFunction, start: Array) -> Array:
+    def _climb(self, function: AcquisitionFunction, start: Array, box: Box | None) -> Array:
         """(d,) row after continuous ascent and single discrete steps in turn."""
         point = start
         for _ in range(_ROUNDS):
             if self.features.continuous.size:
-                point = polish(self.features, function, point)
+                point = polish(self.features, function, point, self._bounds(box))
             if not (self.features.levels or self.features.structured):
                 break
             stepped = self._walk(function, point)
@@ -150,6 +173,13 @@ class Search:
                 break
             point = stepped
         return point
+
+    def _bounds(self, box: Box | None) -> Array:
+        """(c, 2) bounds of the continuous features."""
+        lower, upper = np.zeros(self.features.width), np.ones(self.features.width)
+        if box is not None:
+            lower[self._boxed], upper[self._boxed] = box.lower[self._boxed], box.upper[self._boxed]
+        return np.stack([lower, upper], axis=1)[self.features.continuous]
 
     def _walk(self, function: AcquisitionFunction, point: Array) -> Array:
         """(d,) where single discrete steps lead, each the best of all, while they improve."""
@@ -169,6 +199,11 @@ class Search:
         gap[:, categorical] = np.minimum(gap[:, categorical], 1.0)
         distances: Array = np.sqrt((gap**2).sum(axis=1))
         return distances
+
+
+def _shares(features: Features) -> list[int]:
+    """Columns of simplexes."""
+    return [j for block in features.simplexes for j in range(block.start, block.stop)]
 
 
 def _keys(rows: Array) -> Array:

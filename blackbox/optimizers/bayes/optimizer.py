@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blackbox import acquisitions
-from blackbox.acquisitions.search import Search
+from blackbox.acquisitions.search import Box, Search
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError, TellError, require
 from blackbox.formulation import Problem
@@ -55,6 +55,10 @@ class Bayes(Optimizer):
             number of coordinates, from 4 to 20.
         init: optimizer of the same problem that proposes the initial design; by default the centre
             of the space, then Sobol points, or uniform ones under linear constraints.
+        trust_region: whether real numbers are looked for only in a box around the best row, which
+            grows with successes and shrinks with failures (Eriksson et al. 2019); for one
+            objective in many dimensions. Measured in 20 dimensions it helped on few functions and
+            hurt on more, so it is not the default.
         device: where PyTorch computes what it computes, such as ``"cpu"`` or ``"cuda"``.
         seed: seeds the optimizer's only generator.
 
@@ -78,12 +82,14 @@ class Bayes(Optimizer):
         prior: Sequence[Any] = (),
         n_init: int | None = None,
         init: Optimizer | None = None,
+        trust_region: bool = False,
         device: str = "cpu",
         seed: int | None = None,
     ) -> None:
         super().__init__(problem, seed=seed)
         require("scipy.optimize", "bayes")
         from blackbox.optimizers.bayes.learning import Learning
+        from blackbox.optimizers.bayes.region import TrustRegion
 
         if device != "cpu":
             _try_device(device)
@@ -94,7 +100,7 @@ class Bayes(Optimizer):
         )
         self._acquisition = _default(problem) if acquisition is None else acquisition
         if n_init is None:
-            n_init = min(max(2 * problem.space.width, 4), 20)
+            n_init = min(4 + self._features.width // 3, 20)
         elif isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 0:
             raise ProblemError(f"Bayes: n_init={n_init!r} must be an int of at least 0 or None")
         if init is None:
@@ -103,7 +109,9 @@ class Bayes(Optimizer):
             raise ProblemError(
                 f"Bayes: init={init!r} is for another problem; build it for this one"
             )
+        self._region = TrustRegion(max(4, self._features.width)) if trust_region else None
         self._init = init
+        self._n_init = n_init
         self._init_left = n_init
         self._init_ids: dict[int, int] = {}  # ids of open rows of the initial design: own to init's
         nothing = np.empty((0, self._features.width))
@@ -246,10 +254,18 @@ class Bayes(Optimizer):
         if belief is not None:
             try:
                 function = self._acquisition.build(belief, self.rng)
-                return self._search.best(function, taken, _incumbents(belief), self.rng)
+                incumbents = _incumbents(belief)
+                box = self._box(belief, incumbents[0])
+                return self._search.best(function, taken, incumbents, self.rng, box)
             except ArithmeticError:
                 pass  # a row far from all others is worth more than an exception
         return self._search.spread(taken, self.rng)
+
+    def _box(self, belief: Belief, center: Array) -> Box | None:
+        """The trust region, where there is one."""
+        if self._region is None or not belief.feasible.any():
+            return None
+        return self._region.box(belief, center, self._n_init)
 
     def _looked_at(self) -> Belief:
         belief = self._learning.belief(self._told, self._encode(self.pending), commit=False)

@@ -1,0 +1,63 @@
+"""A trust region: in many dimensions a model is worth most near the best row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from blackbox.acquisitions.base import Belief
+from blackbox.acquisitions.search import Box
+from blackbox.batch import Array
+from blackbox.surrogates.exact import ExactModel
+
+_START, _LEAST, _MOST = 0.8, 0.5**7, 1.6  # lengths, as in the paper
+_SUCCESSES = 3  # in a row, after which the region doubles
+_BETTER = 1e-3  # share of the scores' spread that counts as an improvement
+
+
+@dataclass(frozen=True)
+class TrustRegion:
+    """A box around the best row that grows with successes and shrinks with failures.
+
+    Eriksson et al. (2019), *Scalable Global Optimization via Local Bayesian Optimization*: its
+    sides are in proportion to the length scales and have the given length in the geometric mean.
+    What is below the least length starts again at the first one, and the model forgets nothing.
+    The length is a function of the rows told, so there is no state.
+
+    Args:
+        patience: failures in a row after which it halves.
+    """
+
+    patience: int
+
+    def length(self, scores: Array) -> float:
+        """The length after (n,) scores in the order in which they were told."""
+        length, successes, failures = _START, 0, 0
+        best = np.maximum.accumulate(scores)
+        spread = float(np.median(best[-1] - scores)) if len(scores) else 0.0
+        for gain in np.diff(best):
+            success = gain > _BETTER * spread
+            successes, failures = (successes + 1, 0) if success else (0, failures + 1)
+            if successes == _SUCCESSES:
+                length, successes = min(2.0 * length, _MOST), 0
+            elif failures == self.patience:
+                length, failures = length / 2.0, 0
+                length = _START if length < _LEAST else length
+        return length
+
+    def box(self, belief: Belief, center: Array, begun: int) -> Box:
+        """The region around a (d,) row, for the numbers; everything else is free.
+
+        Args:
+            belief: of one objective.
+            center: features of the best row.
+            begun: rows of the initial design, whose scores say nothing about the region.
+        """
+        features, model = belief.features, belief.objectives[0]
+        scores = np.where(belief.feasible, belief.scores[:, 0], belief.scores[:, 0].min())
+        half = np.full(features.width, 0.5 * self.length(scores[begun:]))
+        if isinstance(model, ExactModel):
+            lengths = np.minimum(model.posterior.kernel.lengths, 10.0)
+            half[features.numbers] *= lengths / np.exp(np.log(lengths).mean())
+        return Box(np.clip(center - half, 0.0, 1.0), np.clip(center + half, 0.0, 1.0))
