@@ -3,7 +3,8 @@
 An experiment chooses a design x and a scenario w; a design is worth the expected risk of its values
 over all scenarios, V(x) = E[rho(f(x, .))]. The risk of the posterior mean would be simpler, but it
 takes what was never tested for safe: as other risks than the expectation are concave, testing a
-design lowers it on average, where V stays the same on average. One noisy observation, in its standardised form Z, moves V along a line,
+design lowers it on average, where V stays the same on average. One noisy
+observation, in its standardised form Z, moves V along a line,
 
     V(x') + Z sum over w' of E[omega(w')] Cov(f(x', w'), Z),   omega = gradient of rho at f(x', .),
 
