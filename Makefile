@@ -45,8 +45,8 @@ study-tiny: ## the same study in seconds, to see that it runs
 	@$(MAKE) --no-print-directory study STUDY_ARGS=--tiny
 
 bench: ## the benchmarks there are, one command each
-	@for file in studies/benchmarks/[a-z]*.py; do \
-		name=$$(basename $$file .py); \
+	@for file in studies/benchmarks/[a-z]*.py studies/benchmarks/*/__main__.py; do \
+		name=$$(basename $${file%/__main__.py} .py); \
 		echo "$(BIN)/python -m studies.benchmarks.$$name"; done
 
 clean: ## what was built, but not runs/

@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             problems=args.problems,
             version=args.version,
             again=args.again,
+            timeout=args.timeout,
         )
     if not args.no_table:
         suite.table(Results(suite, store, args.version))
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, help="how many, from 0; by default the suite's")
     parser.add_argument("--version", help="name of the version of Bayes, instead of a digest")
     parser.add_argument("--again", action="store_true", help="run finished runs once more")
+    parser.add_argument("--timeout", type=int, default=3600, help="seconds of a run")
     parser.add_argument("--store", type=Path, default=BENCH / "results", help="folder of results")
     tables = parser.add_mutually_exclusive_group()
     tables.add_argument("--table", action="store_true", help="only write the table")

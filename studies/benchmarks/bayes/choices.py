@@ -75,7 +75,7 @@ class PestControl(bb.Problem):
 
     stages, threshold, simulations = 25, 0.1, 100
     space = bb.Space(*(bb.Categorical(f"s{i}", ["none", *"abcd"]) for i in range(stages)))
-    objectives = (bb.Minimize("cost"),)
+    objectives = (bb.Minimize("price"),)
     _names = ("none", "a", "b", "c", "d")
     _price = np.array([0.0, 1.0, 0.8, 0.7, 0.5])
     _discount = np.array([0.0, 0.2, 0.3, 0.3, 0.0])

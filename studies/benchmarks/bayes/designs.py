@@ -22,7 +22,7 @@ class PressureVessel(bb.Problem):
         bb.Real("radius", 10, 200),
         bb.Real("length", 10, 200),
     )
-    objectives = (bb.Minimize("cost"),)
+    objectives = (bb.Minimize("price"),)
     constraints = (
         bb.Constraint("shell_stress", upper=0),
         bb.Constraint("head_stress", upper=0),
@@ -35,7 +35,7 @@ class PressureVessel(bb.Problem):
         r, length = batch["radius"], batch["length"]
         volume = np.pi * r**2 * length + 4 / 3 * np.pi * r**3
         return {
-            "cost": 0.6224 * shell * r * length
+            "price": 0.6224 * shell * r * length
             + 1.7781 * head * r**2
             + 3.1661 * shell**2 * length
             + 19.84 * shell**2 * r,
@@ -61,7 +61,7 @@ class WeldedBeam(bb.Problem):
         bb.Categorical("material", ["steel", "cast iron", "aluminium", "brass"]),
         bb.Categorical("sides", ["two", "four"]),
     )
-    objectives = (bb.Minimize("cost"),)
+    objectives = (bb.Minimize("price"),)
     constraints = (
         bb.Constraint("shear", upper=0),
         bb.Constraint("bending", upper=0),
@@ -96,7 +96,7 @@ class WeldedBeam(bb.Problem):
         buckling *= 1 - t / (2 * arm) * np.sqrt(e / (4 * g))
         deflection = 4 * load * arm**3 / (e * t**3 * b)
         return {
-            "cost": (1 + weld_price) * h**2 * (l + around * t) + bar_price * t * b * (arm + l),
+            "price": (1 + weld_price) * h**2 * (l + around * t) + bar_price * t * b * (arm + l),
             "shear": shear / (0.577 * strength) - 1,
             "bending": bending / strength - 1,
             "buckling": 1 - buckling / load,

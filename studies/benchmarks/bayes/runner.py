@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 import blackbox as bb
 from blackbox.batch import Batch
-from studies.benchmarks.bayes.foreign import ONE_THREAD, Foreign
+from studies.benchmarks.bayes.foreign import ONE_THREAD, Foreign, close_workers
 from studies.benchmarks.bayes.peers import PEERS
 from studies.benchmarks.bayes.store import Result, Store
 
@@ -146,6 +149,8 @@ class Suite:
 
 Task = tuple[str, str, int]
 
+TIMEOUT = 3600
+
 
 def run(
     suite: Suite,
@@ -156,6 +161,7 @@ def run(
     problems: Sequence[str] = (),
     version: str | None = None,
     again: bool = False,
+    timeout: int = TIMEOUT,
 ) -> None:
     """Run what is missing, seed by seed, in one process beside this one.
 
@@ -167,6 +173,7 @@ def run(
         problems: names of cases; none means those that the suite wants for each optimizer.
         version: the version under which our own optimizers are stored; a digest by default.
         again: whether finished runs are run once more.
+        timeout: seconds after which a run is stopped and counts as crashed.
     """
     os.environ.update(ONE_THREAD)  # the pool's process starts with it
     finished = set() if again else {result.key for result in store}
@@ -178,7 +185,7 @@ def run(
     ]
     versions = {name: version_of(name, version) for name in optimizers}
     missing = [task for task in tasks if (*task, versions[task[1]]) not in finished]
-    for number, (task, outcome) in enumerate(_results(suite, missing), start=1):
+    for number, (task, outcome) in enumerate(_results(suite, missing, timeout), start=1):
         problem, optimizer, seed = task
         result = Result(problem, optimizer, seed, versions[optimizer], **outcome)
         store.append(result)
@@ -201,12 +208,14 @@ def _said(result: Result) -> str:
     return f"{sum(result.data.get('cpu', [])):.1f} s"
 
 
-def _results(suite: Suite, tasks: Iterable[Task]) -> Iterable[tuple[Task, dict[str, Any]]]:
+def _results(
+    suite: Suite, tasks: Iterable[Task], timeout: int
+) -> Iterable[tuple[Task, dict[str, Any]]]:
     """Each task with what it measured or why it crashed; the process dies only with its run."""
     pool = _pool(suite)
     try:
         for task in tasks:
-            future: Future[dict[str, Any]] = pool.submit(_work, suite.name, *task)
+            future: Future[dict[str, Any]] = pool.submit(_work, suite.name, timeout, *task)
             try:
                 yield task, future.result()
             except BrokenProcessPool:
@@ -224,12 +233,21 @@ def _pool(suite: Suite) -> ProcessPoolExecutor:
     )
 
 
-def _work(suite_name: str, problem: str, optimizer: str, seed: int) -> dict[str, Any]:
+def _work(suite_name: str, timeout: int, problem: str, optimizer: str, seed: int) -> dict[str, Any]:
     suite: Suite = import_module(f"studies.benchmarks.bayes.{suite_name}").SUITE
+    signal.signal(signal.SIGALRM, partial(_too_long, timeout))
+    signal.alarm(timeout)
     try:
         return {"data": suite.work(suite.cases[problem], optimizer, seed)}
     except Exception:  # noqa: BLE001 - recorded, and the other runs go on
+        close_workers()  # one may still be at work
         return {"error": traceback.format_exc()}
+    finally:
+        signal.alarm(0)
+
+
+def _too_long(timeout: int, number: int, frame: FrameType | None) -> None:
+    raise TimeoutError(f"stopped after {timeout} s")
 
 
 class Results:

@@ -56,8 +56,8 @@ def table(results: Results) -> Path:
         }
         ours = seconds.get(OURS)
         ratios = {
-            f"Bayes / {peer}": ours / seconds[peer] if ours and seconds.get(peer) else None
-            for peer in ("GPSampler", "Ax")
+            f"Bayes / {peer}": ours / theirs if ours and theirs else None
+            for peer, theirs in ((peer, seconds.get(peer)) for peer in ("GPSampler", "Ax"))
         }
         rows.append({"rows told": n, **seconds, **ratios})
         if n == MEMORY_AT:
@@ -73,7 +73,7 @@ def table(results: Results) -> Path:
         [
             f"The rows are Sobol points of Levy's function, told from outside. Then {ROUNDS + 1} "
             "rounds of ask, evaluate and tell; the first is left out, because there an optimizer "
-            "starts from nothing. Median over rounds and seeds, one thread, a process for each run.",
+            "starts from nothing. Median over rounds and seeds, one thread, a process for each.",
             "Memory after the last round: of the optimizer's process, libraries included.",
             *results.notes(),
         ],
