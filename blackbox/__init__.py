@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from blackbox import executors, metrics, plot, problems, testing
+    from blackbox import acquisitions, executors, metrics, plot, problems, surrogates, testing
     from blackbox.batch import Batch
     from blackbox.formulation import (
         Constraint,
@@ -75,12 +75,14 @@ _NAMES = {
     "blackbox.study": ("Study", "open_study"),
 }
 _MODULES = {
+    "acquisitions": "blackbox.acquisitions",
     "optuna": "blackbox.optimizers.optuna",
     "pymoo": "blackbox.optimizers.pymoo",
     "executors": "blackbox.executors",
     "metrics": "blackbox.metrics",
     "plot": "blackbox.plot",
     "problems": "blackbox.problems",
+    "surrogates": "blackbox.surrogates",
     "testing": "blackbox.testing",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
@@ -111,6 +113,7 @@ __all__ = [
     "Study",
     "Supports",
     "__version__",
+    "acquisitions",
     "executors",
     "metrics",
     "open_study",
@@ -119,6 +122,7 @@ __all__ = [
     "problem",
     "problems",
     "pymoo",
+    "surrogates",
     "testing",
 ]
 

@@ -6,12 +6,29 @@ draws on the Axes it is given, or on a new figure, and returns the Axes; nothing
 global setting of matplotlib is touched. Outcomes are drawn in the user's own units. Failed rows
 are never drawn as values; of more than 5 000 rows a regular sample is drawn, Pareto points and
 the best row always among them. The arrays behind the pictures come from ``blackbox.plot.data``.
+
+``posterior``, ``acquisition``, ``cross_validation`` and ``importance`` show what a ``Bayes``
+optimizer believes: give them the optimizer, or a study of it.
 """
 
+from blackbox.plot.acquisition import acquisition
 from blackbox.plot.convergence import convergence
+from blackbox.plot.cross_validation import cross_validation
+from blackbox.plot.importance import importance
 from blackbox.plot.parallel import parallel_coordinates
 from blackbox.plot.pareto import pareto
+from blackbox.plot.posterior import posterior
 from blackbox.plot.simplex import simplex
 from blackbox.plot.slices import slices
 
-__all__ = ["convergence", "parallel_coordinates", "pareto", "simplex", "slices"]
+__all__ = [
+    "acquisition",
+    "convergence",
+    "cross_validation",
+    "importance",
+    "parallel_coordinates",
+    "pareto",
+    "posterior",
+    "simplex",
+    "slices",
+]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
-from blackbox.plot.data import Data, Front, axis_label, fronts, groups
+from blackbox.plot.data import Data, Front, Source, axis_label, fronts, groups, recommended
+from blackbox.plot.data.beliefs import bayes_of
 from blackbox.plot.style import FAINT, INK, QUIET, SMALL, colour, new_axes, opacity, tidy
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def pareto(
     ax: Axes | None = None,
     problem: Problem | None = None,
     levels: tuple[float, float, float] = (0.25, 0.5, 0.75),
+    uncertainty: Source | None = None,
 ) -> Axes:
     """Pareto front of two or three objectives, with attainment over repetitions.
 
@@ -32,13 +34,16 @@ def pareto(
         ax: where to draw, for three objectives with ``projection="3d"``; by default a new figure.
         problem: the problem that Batches belong to.
         levels: shares of the runs: the better border of the band, the line, the worse border.
+        uncertainty: a Bayes optimizer, or a study of one, whose recommended rows are drawn where
+            it expects their noise-free outcomes, with bars of two standard deviations.
 
     Returns:
         The Axes.
 
     Raises:
         BatchError: nothing to draw.
-        ProblemError: other than two or three objectives, or flat Axes for three.
+        ProblemError: other than two or three objectives, flat Axes for three, or the objectives
+            of ``uncertainty`` are others.
         MissingExtraError: matplotlib or moocore is not installed.
     """
     made = groups(data, problem)
@@ -63,8 +68,10 @@ def pareto(
             _borders(ax, front, tone, levels)
         elif front.runs > 1:
             _surface(ax, front, tone, levels[1])
+    if uncertainty is not None:
+        _expected(ax, uncertainty, [o.name for o in objectives])
     _names(ax, [axis_label(o) for o in objectives])
-    if len(drawn) > 1 or drawn[0].runs > 1 or len(drawn[0].infeasible):
+    if uncertainty is not None or len(drawn) > 1 or drawn[0].runs > 1 or len(drawn[0].infeasible):
         _legend(ax, any(front.runs > 1 for front in drawn) and not solid, levels)
     return ax
 
@@ -83,6 +90,17 @@ def _rows(ax: Any, front: Front, tone: str, *, alone: bool) -> None:
 def _surface(ax: Any, front: Front, tone: str, level: float) -> None:
     label = f"{front.name}, {level:.0%} of {front.runs} runs"
     ax.scatter(*front.surfaces[level].T, s=16, color=tone, lw=0, label=label)
+
+
+def _expected(ax: Any, source: Source, names: list[str]) -> None:
+    optimizer = bayes_of(source)
+    known = [o.name for o in optimizer.problem.objectives]
+    if known != names:
+        raise ProblemError(f"uncertainty= has objectives {known}, not {names}")
+    means, deviations = recommended(optimizer)
+    errors = dict(zip(("xerr", "yerr", "zerr"), 2 * deviations.T, strict=False))
+    style = {"fmt": "o", "ms": 4, "mew": 0, "lw": 0, "elinewidth": 0.8, "color": colour(1)}
+    ax.errorbar(*means.T, **errors, **style, zorder=4, label="expected, ± 2 deviations")
 
 
 def _borders(ax: Axes, front: Front, tone: str, levels: tuple[float, float, float]) -> None:

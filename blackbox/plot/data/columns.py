@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.batch import Array
+from blackbox.batch import Array, Batch
 from blackbox.errors import BatchError
 from blackbox.plot.data.runs import Floats, Run, chosen, thin
+from blackbox.space import Parameter
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,15 @@ def inputs(run: Run, rows: Array) -> list[Column]:
     Returns:
         Columns in the order of the space.
     """
-    columns = []
-    for p in run.problem.space:
-        values = run.history[p.name][rows]
+    space = run.problem.space
+    return columns(space, run.history.select(space.names)[rows])
+
+
+def columns(parameters: Iterable[Parameter], batch: Batch) -> list[Column]:
+    """Some parameters of all rows of a batch as axes, in the order given."""
+    made = []
+    for p in parameters:
+        values = batch[p.name]
         named = {p.name: values}
         if values.ndim == 2:
             named = {f"{p.name}[{label}]": values[:, j] for j, label in enumerate(p.labels)}
@@ -63,10 +71,10 @@ def inputs(run: Run, rows: Array) -> list[Column]:
             levels = getattr(p, "values", None) or getattr(p, "items", None)
             if levels is None and column.dtype.kind in "if":
                 ends = (getattr(p, "low", 0.0), getattr(p, "high", 1.0))
-                columns.append(_numbers(name, column, ends, bool(getattr(p, "log", False))))
+                made.append(_numbers(name, column, ends, bool(getattr(p, "log", False))))
             else:
-                columns.append(_choices(name, column, levels or sorted(set(column.tolist()))))
-    return columns
+                made.append(_choices(name, column, levels or sorted(set(column.tolist()))))
+    return made
 
 
 def outcomes(run: Run, rows: Array) -> list[Column]:

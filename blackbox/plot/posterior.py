@@ -1,0 +1,68 @@
+"""What a model expects along each input, and how sure it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blackbox.plot.data import Posterior, Slice, Source
+from blackbox.plot.data import posterior as sliced
+from blackbox.plot.panels import AxesArray, input_axis, label_rows, panels_for, spread
+from blackbox.plot.style import INK, colour
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SHADES = {0.95: 0.15, 0.68: 0.25}
+_FAINTEST = 0.06
+
+
+def posterior(
+    source: Source, *, ax: Axes | AxesArray | None = None, outcome: str | None = None
+) -> AxesArray:
+    """One panel for each input: the posterior of an outcome along it.
+
+    The slices go through the recommended row, which is marked; all other inputs stay as they are
+    there. Line and bands are the median of the noise-free outcome and what it lies between with
+    68 and 95 % probability. Rows told are dots, the fainter the farther they are from the slice.
+    Permutations and sequences have no axis and no panel.
+
+    Args:
+        source: a Bayes optimizer, or a study of one.
+        ax: Axes to draw on, as many as inputs; by default a new figure.
+        outcome: name of an objective or a constraint; by default the first objective.
+
+    Returns:
+        (k,) the Axes, one an input, those of an environment last; a vector has one for each of
+        its elements.
+
+    Raises:
+        ProblemError: no Bayes, no such outcome, or the wrong number of Axes.
+        TellError: no row has succeeded yet.
+        MissingExtraError: matplotlib or SciPy is not installed.
+    """
+    drawn = sliced(source, outcome)
+    panels = panels_for(len(drawn.slices), ax)
+    for panel, one in zip(panels, drawn.slices, strict=True):
+        _panel(panel, one, drawn)
+    label_rows(panels, drawn.name, given=ax is not None)
+    return panels
+
+
+def _panel(ax: Axes, one: Slice, drawn: Posterior) -> None:
+    input_axis(ax, one.column)
+    x, tone = one.column.values, colour(0)
+    if one.column.levels:
+        for share, shade in _SHADES.items():
+            low, high = one.bands[share]
+            ax.bar(x, high - low, bottom=low, width=0.7, color=tone, alpha=shade, lw=0)
+        ax.hlines(one.mean, x - 0.35, x + 0.35, color=tone, lw=1.6)
+    else:
+        for share, shade in _SHADES.items():
+            ax.fill_between(x, *one.bands[share], color=tone, alpha=shade, lw=0)
+        ax.plot(x, one.mean, color=tone, lw=1.6)
+    alpha: Any = np.clip(one.near, _FAINTEST, 0.9)  # one each
+    places = spread(one.column, one.told)
+    ax.scatter(places, drawn.values, s=10, color=INK, alpha=alpha, lw=0, zorder=3)
+    ax.scatter([one.at], [drawn.here], s=34, color=colour(1), lw=0, zorder=4)
