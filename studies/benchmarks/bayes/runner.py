@@ -275,7 +275,8 @@ class Results:
     @property
     def optimizers(self) -> list[str]:
         """Names of the optimizers that have results, in the suite's order."""
-        return list(self.versions)
+        ran = {optimizer for _, optimizer, _ in self._data}
+        return [name for name in self.versions if name in ran]
 
     def seeds(self, problem: str, optimizer: str) -> dict[int, dict[str, Any]]:
         """What each seed measured."""
@@ -287,7 +288,7 @@ class Results:
 
     def notes(self) -> list[str]:
         """Versions, seeds of each optimizer, and crashes, for the foot of a table."""
-        lines = ["Versions: " + ", ".join(f"{n} {v}" for n, v in self.versions.items()) + "."]
+        lines = ["Versions: " + ", ".join(f"{n} {self.versions[n]}" for n in self.optimizers) + "."]
         for name in self.optimizers:
             counts = [len(self.seeds(problem, name)) for problem in self.suite.cases]
             ran = [count for count in counts if count]

@@ -1,0 +1,186 @@
+"""The benchmark of Bayes: its store, its workers, and a run of it in miniature."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import blackbox as bb
+from studies.benchmarks import report
+from studies.benchmarks.bayes import designs, regret, tables
+from studies.benchmarks.bayes.__main__ import main
+from studies.benchmarks.bayes.foreign import Foreign, WorkerError, close_workers
+from studies.benchmarks.bayes.peers import PEERS
+from studies.benchmarks.bayes.problems import Moved
+from studies.benchmarks.bayes.runner import Case, Results, optimize
+from studies.benchmarks.bayes.several import FromBoTorch, Truss
+from studies.benchmarks.bayes.store import Result, Store
+
+
+@pytest.fixture
+def tables_in(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def _no_workers():
+    yield
+    close_workers()
+
+
+class TestStore:
+    def test_the_last_result_of_a_run_counts(self, tmp_path):
+        store = Store("s", tmp_path)
+        for cpu in (1.0, 2.0):
+            store.append(Result("p", "o", 0, "v", data={"cpu": [cpu]}))
+        store.append(Result("p", "o", 1, "v", error="no"))
+        assert [(r.seed, r.error, r.data) for r in store] == [
+            (0, "", {"cpu": [2.0]}),
+            (1, "no", {}),
+        ]
+
+    def test_a_line_that_was_cut_off_costs_no_other(self, tmp_path):
+        store = Store("s", tmp_path)
+        store.append(Result("p", "o", 0, "v"))
+        with store.path.open("a") as file:
+            file.write('{"problem": "p", "opti')
+        store.append(Result("p", "o", 2, "v"))
+        assert [r.seed for r in store] == [0, 2]
+
+
+class TestTables:
+    def test_a_peer_is_better_only_where_the_seeds_agree(self):
+        ours = {seed: 1.0 + seed for seed in range(10)}
+        assert tables.compare(ours, {s: v - 0.5 for s, v in ours.items()}) == 1
+        assert tables.compare(ours, {s: v + 0.5 for s, v in ours.items()}) == -1
+        assert tables.compare(ours, {s: v + (-1) ** s for s, v in ours.items()}) == 0
+        assert tables.compare(ours, ours) == 0
+        assert tables.compare(ours, {s: v - 0.5 for s, v in ours.items() if s < 5}) == 0
+
+    def test_optimizers_that_ran_on_less_are_ranked_on_that(self):
+        found = {
+            ("p", "Bayes"): {0: 1.0},
+            ("p", "TPE"): {0: 2.0},
+            ("p", "Ax"): {0: 0.5},
+            ("q", "Bayes"): {0: 1.0},
+            ("q", "TPE"): {0: 0.5},
+            ("q", "Ax"): {},
+        }
+        rows = {r["optimizer"]: r for r in tables.overview(found, "pq", ["Bayes", "TPE", "Ax"])}
+        assert [rows[name]["mean rank"] for name in ("Bayes", "TPE", "Ax")] == [1.5, 1.5, 1.0]
+        assert [rows[name]["ranked among"] for name in ("Bayes", "TPE", "Ax")] == [2, 2, 3]
+
+
+class TestProblems:
+    @pytest.mark.parametrize("base", [bb.problems.Ackley(10), bb.problems.Rosenbrock(20)])
+    def test_a_moved_optimum_is_inside_and_off_the_centre(self, base):
+        problem = Moved(base)
+        x = problem.space["x"]
+        away = np.abs(problem.solution["x"] - (x.low + x.high) / 2) / (x.high - x.low)
+        assert ((away >= 0.1) & (away <= 0.3)).all()
+        best = problem.measure(bb.Batch({"x": problem.solution["x"][None]}))
+        assert best["f"][0] == pytest.approx(base.optimum, abs=1e-9)
+
+    def test_designs_cost_what_the_literature_says(self):
+        vessel = {"shell": 13, "head": 7, "radius": 42.0984456, "length": 176.6365958}
+        reducer = {
+            "face": 3.5,
+            "module": 0.7,
+            "teeth": 17,
+            "length1": 7.3,
+            "length2": 7.715319911,
+            "shaft1": 3.350214666,
+            "shaft2": 5.286654465,
+        }
+        for problem, row, best in (
+            (designs.PressureVessel(), vessel, 6059.714),
+            (designs.SpeedReducer(), reducer, 2994.471),
+        ):
+            batch = bb.Batch({name: [value] for name, value in row.items()})
+            outcomes = bb.Batch(problem.measure(batch))
+            assert outcomes[problem.objectives[0].name][0] == pytest.approx(best, rel=1e-5)
+            assert problem.violations(outcomes).max() < 1e-6
+
+    def test_the_known_welded_beam_of_steel_is_just_strong_enough(self):
+        """The continuous best of Ragsdell and Phillips costs 2.38, with bending at the limit."""
+        beam = designs.WeldedBeam()
+        row = {"weld": 0.2444 * 16, "thickness": 0.2444 * 16, "overlap": 6.2177, "height": 8.2915}
+        columns = {name: [value] for name, value in row.items()}
+        outcomes = beam.evaluate_batch(
+            bb.Batch({**columns, "material": ["steel"], "sides": ["two"]})
+        )
+        assert outcomes["price"][0] == pytest.approx(2.381, abs=2e-3)
+        assert outcomes["bending"][0] == pytest.approx(0, abs=2e-3)
+        assert abs(outcomes["shear"][0]) < 0.25
+        assert outcomes["deflection"][0] < 0
+
+    def test_constraints_from_botorch_keep_their_meaning(self):
+        osy = FromBoTorch("OSY")
+        known = dict(zip(osy.space.names, [5.0, 1.0, 2.0, 0.0, 5.0, 10.0], strict=True))
+        batch = bb.Batch({name: [value] for name, value in known.items()})
+        outcomes = bb.Batch(osy.measure(batch))
+        assert outcomes["f0"][0] == pytest.approx(-259)  # near the end of the front, feasible
+        assert osy.feasible(outcomes).all()
+
+    def test_the_reference_point_is_worse_than_the_middle_of_the_space(self):
+        truss = Truss()
+        middle = truss.space.decode(np.full((1, 4), 0.5))
+        outcomes = bb.Batch(truss.measure(middle))
+        assert (truss.scores(outcomes) > truss.scores(truss.reference)).all()
+
+
+@pytest.mark.usefixtures("_no_workers")
+class TestForeign:
+    def test_a_worker_optimizes_and_repeats_itself(self):
+        problem = bb.problems.Branin()
+        runs = [optimize(Case(lambda seed: problem, 40), "CMA-ES", 3) for _ in range(2)]
+        assert runs[0]["values"] == runs[1]["values"]
+        assert min(runs[0]["values"])[0] < np.mean(runs[0]["values"][:6])
+
+    def test_a_worker_serves_one_optimizer_at_a_time(self):
+        problem = bb.problems.Branin()
+        first = Foreign(problem, "cma", seed=0)
+        second = Foreign(problem, "cma", seed=0)
+        second.ask()
+        with pytest.raises(WorkerError, match="taken"):
+            first.ask()
+
+    def test_what_a_worker_raises_arrives(self):
+        problem = bb.problems.Branin()
+        optimizer = Foreign(problem, "cma", seed=0)
+        with pytest.raises(WorkerError, match="KeyError"):
+            optimizer._request(tell={"ids": [7], "outside": [], "values": [], "slack": []})
+        assert len(Foreign(problem, "cma", seed=0).ask(2)) == 2  # by a new process
+
+
+@pytest.mark.slow
+class TestRuns:
+    def test_a_suite_resumes_and_writes_down_crashes(self, tables_in, tmp_path, capsys):
+        arguments = ["mixed", "--optimizers", "Random,CMA-ES", "--problems", "pest control"]
+        arguments += ["--seeds", "1", "--store", str(tmp_path)]
+        main(arguments)
+        results = {r.optimizer: r for r in Store("mixed", tmp_path)}
+        assert len(results["Random"].data["values"]) == 100
+        assert "UnsupportedError" in results["CMA-ES"].error
+        size = (tmp_path / "mixed.jsonl").stat().st_size
+        main(arguments)
+        assert (tmp_path / "mixed.jsonl").stat().st_size == size
+        text = (tables_in / "bayes_mixed.md").read_text()
+        assert "1 runs crashed: CMA-ES on pest control" in text
+        assert "python -m studies.benchmarks.bayes mixed" in text
+
+    def test_sobol_and_bayes_on_branin(self, tables_in, tmp_path):
+        case = Case(lambda seed: bb.problems.Branin(), evaluations=6)
+        store = Store("regret", tmp_path)
+        for name, version in (("Sobol", PEERS["Sobol"].version), ("Bayes", "a"), ("Bayes", "b")):
+            data = optimize(case, name, 0)
+            assert len(data["values"]) == len(data["cpu"]) == 6
+            store.append(Result("Branin 2", name, 0, version, data=data))
+        store.append(Result("Hartmann 6", "Bayes", 0, "a", data=data))
+        text = regret.table(Results(regret.SUITE, store)).read_text()
+        assert text.count("| Branin 2 |") == 1
+        assert "| Bayes | 2 |" in text
+        assert "| Sobol | 1 |" in text
+        assert "Bayes a" in text  # the last one written
+        assert "| Hartmann 6 |" not in regret.table(Results(regret.SUITE, store, "b")).read_text()
