@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blackbox.plot.data import Posterior, Slice, Source
+from blackbox.plot.data import Posterior, Slice, Source, thin
 from blackbox.plot.data import posterior as sliced
 from blackbox.plot.panels import AxesArray, input_axis, label_rows, panels_for, spread
-from blackbox.plot.style import INK, colour
+from blackbox.plot.style import INK, colour, opacity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SHADES = {0.95: 0.15, 0.68: 0.25}
-_FAINTEST = 0.06
+_FAINTEST = 0.07
+_CROWDED = 0.5  # opacity of dots below which they would hide the line
 
 
 def posterior(
@@ -62,7 +63,10 @@ def _panel(ax: Axes, one: Slice, drawn: Posterior) -> None:
         for share, shade in _SHADES.items():
             ax.fill_between(x, *one.bands[share], color=tone, alpha=shade, lw=0)
         ax.plot(x, one.mean, color=tone, lw=1.6)
-    alpha: Any = np.clip(one.near, _FAINTEST, 0.9)  # one each
-    places = spread(one.column, one.told)
-    ax.scatter(places, drawn.values, s=10, color=INK, alpha=alpha, lw=0, zorder=3)
+    rows = thin(len(one.told), np.zeros(len(one.told), dtype=bool))
+    most = opacity(len(rows), 0.9)
+    alpha: Any = most * np.clip(one.near[rows], _FAINTEST, 1.0)  # one each
+    places = spread(one.column, one.told)[rows]
+    above = 3 if most > _CROWDED else 1
+    ax.scatter(places, drawn.values[rows], s=10, color=INK, alpha=alpha, lw=0, zorder=above)
     ax.scatter([one.at], [drawn.here], s=34, color=colour(1), lw=0, zorder=4)
