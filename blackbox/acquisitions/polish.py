@@ -29,8 +29,9 @@ def polish(
 ) -> Array:
     """(d,) features of a feasible row, worth at least about as much as its (d,) start.
 
-    ``bounds`` are the (c, 2) ones of the continuous features, 0 and 1 where None. L-BFGS-B in a plain box; SLSQP where shares must sum to one or linear constraints hold, which
-    walks along their faces.
+    L-BFGS-B in a plain box; SLSQP where shares must sum to one or linear constraints hold, which
+    walks along their faces. ``bounds`` are the (c, 2) ones of the continuous features, 0 and 1
+    where None.
     """
     free = features.continuous
     minimize = require("scipy.optimize", "bayes").minimize

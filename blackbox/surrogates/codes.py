@@ -79,9 +79,7 @@ def everything(p: Structured) -> Array:
 
 def _one_hot(index: npt.NDArray[np.intp], count: int) -> Array:
     """(n, k * count) of (n, k) positions."""
-    hot: Array = (index[:, :, None] == np.arange(count)).reshape(
-        len(index), index.shape[1] * count
-    )
+    hot: Array = (index[:, :, None] == np.arange(count)).reshape(len(index), index.shape[1] * count)
     return hot.astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""The fast engine: an exact Gaussian process in NumPy and LAPACK, fitted by maximum a posteriori."""
+"""The fast engine: an exact Gaussian process in NumPy and LAPACK, maximum a posteriori."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _REFIT = 1.03  # growth of the data after which hyperparameters are fitted again
 _AFRESH = 1.25  # growth after which they are looked for from several starts
 _ALWAYS = 50  # rows up to which they are fitted again with every one
 _SKETCH = 150  # rows on which several starts and warps are compared
+_OWN = 10  # rows from which on a study with earlier ones is standardised by itself
 _PREFERENCE = 1.0  # nats by which a warp must be likelier than none
 
 
@@ -29,9 +30,9 @@ class ExactGP:
     """Recipe of the fast engine, the surrogate that ``Bayes`` takes by itself.
 
     Matern 5/2 over numbers and shares, with one length scale each and the dimension-scaled prior of
-    Hvarfner, Hellsten and Nardi (2024), plus a parabolic trend; exponential kernels over categories,
-    permutations and strings. Rows of earlier studies are further tasks, whose correlation with
-    this one is a hyperparameter (intrinsic coregionalisation; Bonilla, Chai and Williams 2007,
+    Hvarfner, Hellsten and Nardi (2024), plus a parabolic trend; exponential kernels over
+    categories, permutations and strings. Rows of earlier studies are further tasks, whose
+    correlation with this one is a hyperparameter (intrinsic coregionalisation; Bonilla, Chai and Williams 2007,
     *Multi-task Gaussian Process Prediction*).
 
     Args:
@@ -149,7 +150,9 @@ def _likelihood(data: Data, ratio: float) -> tuple[Outcomes, Likelihood]:
     """The map of the scores of the task at hand, and the likelihood of all."""
     rows, groups = data.features.rows(data.x), data.features.groups
     here = slice(None) if data.tasks is None else data.tasks == 0
-    outcomes, _ = Outcomes.of(data.y[here], ratio)
+    # A few rows say little of their scale; earlier studies are likely to share it.
+    few = data.tasks is not None and np.count_nonzero(data.tasks == 0) < _OWN
+    outcomes, _ = Outcomes.of(data.y if few else data.y[here], ratio)
     z, noise = outcomes.forward(data.y), None
     if data.noise is not None:
         noise = outcomes.deviations(data.y, data.noise)

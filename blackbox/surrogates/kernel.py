@@ -96,9 +96,7 @@ class Kernel:
     def with_slope(self, a: Rows, b: Rows) -> tuple[Array, Array]:
         """(n, m) covariances, and minus twice the derivatives by r^2 of the part that has r."""
         value, slope = self._stationary(a, b)
-        for t, left, right in zip(
-            self.trend, _powers(a.numbers), _powers(b.numbers), strict=True
-        ):
+        for t, left, right in zip(self.trend, _powers(a.numbers), _powers(b.numbers), strict=True):
             value += (t * left) @ right.T
         return value, slope
 
@@ -129,7 +127,7 @@ class Kernel:
         return gradient
 
     def pull(self, a: Rows, b: Rows, slope: Array, weights: Array) -> Array:
-        """(n, p) derivatives by the numbers of each row of a of ``sum over b of weights * k(a, b)``.
+        """(n, p) derivatives by a's numbers of ``sum over b of weights * k(a, b)``, row by row.
 
         Args:
             a: (n) rows.

@@ -1,9 +1,9 @@
 """Hyperparameters of the fast engine: maximum a posteriori, by L-BFGS-B with closed-form gradients.
 
 The constant mean is profiled out (generalised least squares), so its optimum costs nothing. Priors:
-length scales as Hvarfner, Hellsten and Nardi (2024, *Vanilla Bayesian Optimization Performs Great in
-High Dimensions*, eq. 8), which grow with the root of the dimension; the noise is wide, from none to
-nothing but noise.
+length scales as Hvarfner, Hellsten and Nardi (2024, *Vanilla Bayesian Optimization Performs Great
+in High Dimensions*, eq. 8), which grow with the root of the dimension; the noise is wide, from none
+to nothing but noise.
 
 Notation: n rows, p numbers, g groups of codes; z (n,) standardised scores; theta as in ``kernel``,
 followed by the logarithm of the noise variance where that is inferred.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ _NOISE_MOST = 10.0
 _SIGNAL = 2.0  # deviation of the logarithm of the signal variance
 _LENGTH = math.sqrt(3.0)  # deviation of the logarithm of a length scale
 _TREND = (-4.0, 2.0)  # of the logarithms of its variances: normal, so that none is a choice
-_CODES = (0.0, math.sqrt(3.0))  # of the log-normal prior of the code scales
+_CODES = (3.0, math.sqrt(3.0))  # of the log-normal prior of the code scales
 _STARTS = ((0.0, -7.0), (math.log(4.0), -7.0), (-1.0, -3.0), (math.log(4.0), -2.0))
 _OPTIMISED = 2  # starts that are followed, the most likely ones
 _COLD, _WARM = 60, 15  # iterations
@@ -171,10 +172,9 @@ def fitted(likelihood: Likelihood, start: Array | None) -> Array:
         starts = [tried[i] for i in order[:_OPTIMISED]]
     best: tuple[float, Array] | None = None
     for theta in starts:
-        options = {"maxiter": _COLD if start is None else _WARM, "ftol": 1e-7, "maxcor": 10}
-        found = minimize(
-            loss, theta, jac=True, bounds=box, method="L-BFGS-B", options=options
-        )
+        options = {"maxiter": _COLD if start is None else _WARM, "ftol": 1e-7}
+        how: dict[str, Any] = {"jac": True, "bounds": box, "options": options}
+        found = minimize(loss, theta, method="L-BFGS-B", **how)
         if found.fun < _BARRIER and (best is None or found.fun < best[0]):
             best = (float(found.fun), np.asarray(found.x))
     if best is None:

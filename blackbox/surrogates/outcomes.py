@@ -66,17 +66,19 @@ class Outcomes:
         """
         best = float(np.max(y))
         c = math.inf
-        if math.isfinite(ratio):
-            typical = float(np.median(best / 2 - y / 2)) * 2  # of floats as large as there are
-            c = ratio * typical if 0 < typical < math.inf else math.inf
-        u = y if math.isinf(c) else -np.log1p((best - y) / c)
+        with np.errstate(over="ignore"):  # of scores as large as floats can be
+            gap = best - y
+        if math.isfinite(ratio) and np.all(np.isfinite(gap)):
+            typical = float(np.median(gap))
+            c = ratio * typical if typical > 0 else math.inf
+        u = y if math.isinf(c) else -np.log1p(gap / c)
         z, shift, scale = standardise(u)
         return cls(best, c, shift, scale), z
 
     @staticmethod
     def candidates(y: Array) -> tuple[float, ...]:
         """Ratios worth trying: all of them only where scores reach far below the best."""
-        return (math.inf, *_SCALES) if len(y) > 4 and np.ptp(y) > 0 else (math.inf,)
+        return (math.inf, *_SCALES) if len(y) > 4 and np.any(y != y[0]) else (math.inf,)
 
     def log_slope(self, y: Array) -> float:
         """Sum over the scores of log dz/dy, which makes likelihoods of maps comparable."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import blackbox as bb
-from blackbox.errors import ProblemError, UnsupportedError
+from blackbox.errors import ProblemError, TellError
 from blackbox.state import pack, unpack
 
 
@@ -213,3 +213,143 @@ def test_wrong_arguments():
         bb.Bayes(BRANIN, init=bb.Random(MIXED))
     with pytest.raises(ProblemError, match="device='abacus' cannot be used"):
         bb.Bayes(BRANIN, device="abacus")
+
+
+def test_prediction_recommendation_and_worth():
+    optimizer = bb.Bayes(BRANIN, seed=0)
+    with pytest.raises(TellError, match="no row has succeeded"):
+        optimizer.recommend()
+    optimizer = warm(BRANIN, rows=12)
+    rows = BRANIN.space.draw(20, np.random.default_rng(5))
+    told = BRANIN.space.draw(12, np.random.default_rng(0))
+    mean, deviation = optimizer.predict(told)["y"]
+    np.testing.assert_allclose(mean, BRANIN.measure(told)["y"], rtol=1e-3, atol=0.1)
+    assert (optimizer.predict(rows)["y"][1] > deviation.max()).all()
+    assert optimizer.worth(rows).shape == (20,)
+    best = optimizer.recommend()
+    assert best.names == ("u", "v")
+    assert BRANIN.measure(best)["y"][0] == BRANIN.measure(told)["y"].min()
+
+
+def test_looking_at_the_model_changes_no_later_ask():
+    first, second = warm(BRANIN), warm(BRANIN)
+    for _ in range(3):
+        first.recommend()
+        first.worth(BRANIN.space.draw(3, np.random.default_rng(0)))
+        batch, same = first.ask(), second.ask()
+        assert batch.equals(same)
+        for optimizer in (first, second):
+            optimizer.tell(batch.with_columns(**BRANIN.measure(batch)))
+
+
+def test_constraint_is_learnt():
+    # The least value lies where it is forbidden; the best permitted one on the border.
+    space = bb.Space(bb.Real("x", 0, 1), bb.Real("z", 0, 1))
+    problem = bb.problem(
+        lambda p: {"y": (p["x"] - 0.1) ** 2 + (p["z"] - 0.5) ** 2, "c": p["x"] + 0.2 * p["z"]},
+        space,
+        constraints=[bb.Constraint("c", lower=0.6)],
+    )
+    optimizer = bb.Bayes(problem, seed=0)
+    study = bb.Study(problem, optimizer).run(20)
+    least = 0.4**2 / (1 + 0.2**2)  # distance of (0.1, 0.5) to the line, squared
+    assert study.best["c"] >= 0.6
+    assert study.best["y"] < least + 5e-3
+    assert set(optimizer.predict(study.history)) == {"y", "c"}
+
+
+def test_unknown_feasibility_is_learnt_from_failures():
+    space = bb.Space(bb.Real("x", 0, 1, size=2))
+
+    class Crash(bb.Problem):
+        objectives = [bb.Minimize("y")]
+
+        def evaluate(self, p):
+            return np.nan if p["x"].sum() < 0.8 else float((p["x"] ** 2).sum())
+
+    Crash.space = space
+    study = bb.Study(Crash(), bb.Bayes(Crash(), seed=0)).run(25, on_error="record")
+    assert study.best["y"] < 0.34  # 0.32 on the border
+
+
+def test_earlier_studies_are_learnt_from():
+    shifted = bb.problem(lambda p: branin(p) * 1.3 + 7, BRANIN.space)
+    earlier = bb.Study(shifted, bb.Sobol(shifted, seed=0)).run(40)
+    prior = bb.Bayes(BRANIN, prior=[earlier], n_init=1, seed=0)
+    assert best(prior, 8) < 0.45
+    with pytest.raises(ProblemError, match=r"prior\[0\] lacks \['y'\]"):
+        bb.Bayes(BRANIN, prior=[earlier.history.select(["u", "v"])])
+    with pytest.raises(ProblemError, match="give a list of studies"):
+        bb.Bayes(BRANIN, prior=7)
+
+
+class Slopes(bb.Problem):
+    """A bowl of which the gradient is known, on a logarithmic and a plain scale."""
+
+    space = bb.Space(
+        bb.Real("a", 1e-3, 1, log=True), bb.Categorical("c", ["p", "q"]), bb.Real("x", -1, 3)
+    )
+    objectives = [bb.Maximize("y", gradient="dy")]
+
+    def evaluate(self, p):
+        z = np.log(p["a"]) + 3
+        return {
+            "y": -(z**2) - (p["x"] - 1) ** 2 - (p["c"] == "q"),
+            "dy": [-2 * z / p["a"], -2 * (p["x"] - 1)],
+        }
+
+
+@pytest.mark.slow
+def test_gradients_are_learnt_from():
+    optimizer = bb.Bayes(Slopes(), seed=0)
+    study = bb.Study(Slopes(), optimizer).run(9)
+    assert study.best["y"] > -1e-3
+
+
+class Windy(bb.Problem):
+    """The best design without wind is not the best for all winds."""
+
+    space = bb.Space(bb.Real("x", 0, 1))
+    objectives = [bb.Minimize("y")]
+    environment = bb.Environment(bb.Real("w", 0, 1), scenarios=8)
+
+    def evaluate(self, p):
+        return (p["x"] - 0.3) ** 2 + 0.8 * p["x"] * p["w"]
+
+
+@pytest.mark.slow
+def test_environment_is_optimized_for_its_risk():
+    optimizer = bb.Bayes(Windy(), seed=0)
+    study = bb.Study(Windy(), optimizer).run(20)
+    assert set(study.history.names) >= {"x", "w", "y"}
+    assert optimizer.recommend()["x"][0] == pytest.approx(0.1, abs=0.07)
+
+
+class Taste(bb.Problem):
+    """Somebody who can say which of two rows is better."""
+
+    space = bb.Space(bb.Real("x", 0, 1, size=2))
+    objectives = [bb.Preference("taste")]
+
+    def evaluate_batch(self, b):
+        return {"taste": -((b["x"] - 0.3) ** 2).sum(axis=1)}
+
+
+@pytest.mark.slow
+def test_preferences_are_learnt_from_pairs():
+    optimizer = bb.Bayes(Taste(), seed=0)
+    assert len(optimizer.ask()) == 2
+    optimizer = bb.Bayes(Taste(), seed=0)
+    bb.Study(Taste(), optimizer).run(24, batch=2)
+    assert np.abs(optimizer.recommend()["x"] - 0.3).max() < 0.15
+
+
+@pytest.mark.slow
+def test_several_objectives_spread_over_the_front():
+    problem = bb.problems.ZDT1(4)
+    study = bb.Study(problem, bb.Bayes(problem, seed=0)).run(20)
+    random = bb.Study(problem, bb.Random(problem, seed=0)).run(20)
+    volume = [
+        bb.metrics.hypervolume(problem.scores(s.front), [-1.1, -6.0]) for s in (study, random)
+    ]
+    assert volume[0] > volume[1] + 0.5

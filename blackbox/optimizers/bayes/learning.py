@@ -22,6 +22,10 @@ from blackbox.surrogates.model import Data, Model, Surrogate
 
 _SUCCESS = "ok"  # the name, no outcome may have it, of the model of which rows fail
 
+#: Standard error of the labels +1 and -1 of success: without one the process would bend itself
+#: through every step from one to the other, and know nothing between them.
+_LABEL = 0.5
+
 
 class Learning:
     """Fits the models, each going on from its last fit.
@@ -113,10 +117,10 @@ class Learning:
             model = self._fitted(c.name, self._recipe(c.name, warp=False), data, commit=commit)
             limits.append(Limit(model, c.lower, c.upper))
         if not told.ok.all():
-            y = np.where(told.ok, 1.0, -1.0)
-            data = Data(self._features, told.x, y)
+            labels, noise = np.where(told.ok, 1.0, -1.0), np.full(len(told), _LABEL)
+            data = Data(self._features, told.x, labels, noise=noise)
             model = self._fitted(_SUCCESS, ExactGP(warp=False), data, commit=commit)
-            limits.append(Limit(model, 0.0, math.inf, noisy=True))
+            limits.append(Limit(model, 0.0, math.inf))
         return limits
 
     def _recipe(self, name: str, *, warp: bool) -> Surrogate:

@@ -12,6 +12,7 @@ from blackbox.acquisitions.search import Box, Search
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError, TellError, require
 from blackbox.formulation import Problem
+from blackbox.metrics.pareto import is_nondominated
 from blackbox.optimizer import Optimizer, Supports
 from blackbox.optimizers.bayes.design import Design
 from blackbox.optimizers.bayes.told import Told, earlier, joint_space
@@ -52,7 +53,7 @@ class Bayes(Optimizer):
         prior: earlier studies (or batches with their rows) of the same space and outcomes, from
             which the objectives' models learn as from related tasks.
         n_init: rows of the initial design; rows told from outside count. By default grows with the
-            number of coordinates, from 4 to 20.
+            number of coordinates, from 4 to 20, and has 6 more under an environment.
         init: optimizer of the same problem that proposes the initial design; by default the centre
             of the space, then Sobol points, or uniform ones under linear constraints.
         trust_region: whether real numbers are looked for only in a box around the best row, which
@@ -100,7 +101,7 @@ class Bayes(Optimizer):
         )
         self._acquisition = _default(problem) if acquisition is None else acquisition
         if n_init is None:
-            n_init = min(4 + self._features.width // 3, 20)
+            n_init = _begin(problem, self._features.width)
         elif isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 0:
             raise ProblemError(f"Bayes: n_init={n_init!r} must be an int of at least 0 or None")
         if init is None:
@@ -173,13 +174,12 @@ class Bayes(Optimizer):
         rows = self._told.batch[self._told.ok].select(self.problem.space.names)
         candidates = np.flatnonzero(belief.feasible)
         if not candidates.size:
-            return rows[candidates]
+            return rows.take(candidates)
         means = _means(belief)[candidates]
-        beaten = (means[None] >= means[:, None]).all(axis=-1) & (means[None] > means[:, None]).any(
-            axis=-1
-        )
-        best = np.flatnonzero(~beaten.any(axis=1))
-        return rows[candidates[best if means.shape[1] > 1 else best[:1]]]
+        best = np.array([np.argmax(means)])
+        if means.shape[1] > 1:
+            best = np.flatnonzero(is_nondominated(means))
+        return rows.take(candidates[best])
 
     def _ask(self, n: int) -> Batch:
         awaited = self._encode(self.pending)
@@ -281,9 +281,16 @@ def _default(problem: Problem) -> Acquisition:
         return acquisitions.RiskKG()
     if len(problem.objectives) == 1 and not problem.preference:
         return acquisitions.EI()
-    for module in ("torch", "gpytorch", "botorch"):
-        require(module, "bayes")
     return acquisitions.EUBO() if problem.preference else acquisitions.EHVI()
+
+
+def _begin(problem: Problem, width: int) -> int:
+    """Rows of the initial design: few, since rows that a model chooses are worth more.
+
+    Under an environment more of them: a model that has seen the scenarios differ by chance alone
+    may take them for equal, and never try them.
+    """
+    return min((4 if problem.environment is None else 10) + width // 3, 20)
 
 
 def _means(belief: Belief) -> Array:
@@ -303,7 +310,8 @@ def _incumbents(belief: Belief) -> Array:
     order = np.argsort(-means, axis=0, kind="stable")[:_INCUMBENTS]
     balanced = np.argsort(-means.min(axis=1), kind="stable")[:1]
     chosen = np.concatenate([order.T.ravel(), balanced])
-    return belief.x[chosen[np.sort(np.unique(chosen, return_index=True)[1])]]
+    rows: Array = belief.x[chosen[np.sort(np.unique(chosen, return_index=True)[1])]]
+    return rows
 
 
 def _try_device(device: str) -> None:

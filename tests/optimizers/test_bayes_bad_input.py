@@ -1,0 +1,80 @@
+"""Bayes always asks valid rows, whatever it was told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import blackbox as bb
+from blackbox.errors import SpaceError
+
+SPACE = bb.Space(bb.Real("x", 0, 1), bb.Real("z", -1, 1), bb.Categorical("c", ["a", "b", "d"]))
+PROBLEM = bb.problem(lambda p: p["x"], SPACE)
+ROWS = SPACE.draw(12, np.random.default_rng(0))
+
+
+def asked_after(y, rows=ROWS, problem=PROBLEM, n=3, **told):
+    """Rows asked after these outcomes were told; valid and new."""
+    optimizer = bb.Bayes(problem, n_init=0, seed=0)
+    optimizer.tell(rows.with_columns(y=np.asarray(y, dtype=float), **told))
+    batch = optimizer.ask(n)
+    problem.space.check(batch)
+    assert len(batch) == n
+    return batch
+
+
+OUTCOMES = {
+    "constant": np.full(12, 3.5),
+    "constant and huge": np.full(12, 1e300),
+    "huge": np.linspace(-1e300, 1e300, 12),
+    "largest floats": np.resize([np.finfo(float).max, -np.finfo(float).max], 12),
+    "tiny": np.linspace(1e-300, 2e-300, 12),
+    "huge and tiny": np.geomspace(1e-300, 1e300, 12),
+    "one far away": np.r_[np.zeros(11), 1e300],
+    "all failed": np.full(12, np.nan),
+    "all failed but one": np.r_[np.full(11, np.inf), 0.0],
+}
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_outcomes(name):
+    asked_after(OUTCOMES[name])
+
+
+def test_one_observation():
+    asked_after([1.0], ROWS[:1])
+
+
+def test_duplicates_with_different_outcomes():
+    rows = ROWS.take(np.zeros(12, dtype=int))
+    asked_after(np.arange(12.0), rows)
+
+
+def test_near_duplicates():
+    x = 0.5 + 1e-13 * np.arange(12)
+    asked_after(np.arange(12.0), ROWS.with_columns(x=x, z=np.zeros(12), c=["a"] * 12))
+
+
+def test_bounds_of_zero_width():
+    space = bb.Space(bb.Real("x", 0, 1), bb.Real("fixed", 2, 2), bb.Integer("k", 5, 5))
+    problem = bb.problem(lambda p: p["x"], space)
+    rows = space.draw(5, np.random.default_rng(0))
+    batch = asked_after(np.arange(5.0), rows, problem)
+    assert set(batch["fixed"]) == {2.0}
+    only = bb.Space(bb.Real("fixed", 2, 2))
+    assert len(bb.Bayes(bb.problem(lambda p: 0.0, only), seed=0).ask(3)) == 1
+
+
+def test_category_never_seen():
+    asked_after(np.arange(12.0), ROWS.with_columns(c=["a"] * 12), n=6)
+    with pytest.raises(SpaceError, match="c"):
+        asked_after(np.arange(12.0), ROWS.with_columns(c=["e"] * 12))
+
+
+@pytest.mark.slow
+def test_ten_thousand_observations():
+    space = bb.Space(bb.Real("x", 0, 1, size=4))
+    problem = bb.problem(lambda p: float(((p["x"] - 0.3) ** 2).sum()), space)
+    rows = space.draw(10_000, np.random.default_rng(0))
+    batch = asked_after(problem.measure(rows)["y"], rows, problem, n=1)
+    assert problem.measure(batch)["y"][0] < 0.02
