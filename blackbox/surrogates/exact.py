@@ -36,7 +36,8 @@ class ExactGP:
     Williams 2007, *Multi-task Gaussian Process Prediction*).
 
     Args:
-        warp: whether scores may be warped where that makes them likelier.
+        warp: whether scores may be warped where that makes them likelier; with rows of earlier
+            studies they never are.
         most: rows beyond which it is fitted to the best and a draw of the others.
     """
 
@@ -68,7 +69,8 @@ class ExactGP:
         sketch = data.thinned(_SKETCH)
         best = (math.inf, np.empty(0), math.inf)
         theta = fitted(_likelihood(sketch, math.inf)[1], None)
-        for ratio in Outcomes.candidates(sketch.y) if self.warp else (math.inf,):
+        warp = self.warp and data.tasks is None
+        for ratio in Outcomes.candidates(sketch.y) if warp else (math.inf,):
             outcomes, likelihood = _likelihood(sketch, ratio)
             if math.isfinite(ratio):
                 theta = fitted(likelihood, theta)
