@@ -353,3 +353,25 @@ def test_several_objectives_spread_over_the_front():
         bb.metrics.hypervolume(problem.scores(s.front), [-1.1, -6.0]) for s in (study, random)
     ]
     assert volume[0] > volume[1] + 0.5
+
+
+def test_trust_region_keeps_proposals_near_the_best_row():
+    rng = np.random.default_rng(0)
+    space = bb.Space(bb.Real("x", 0, 1, size=12))
+    problem = bb.problem(lambda p: float(((p["x"] - 0.4) ** 2).sum()), space)
+    optimizer = bb.Bayes(problem, n_init=0, trust_region=True, seed=0)
+    rows = space.draw(60, rng)
+    values = problem.measure(rows)["y"]
+    order = np.argsort(values)  # nothing after the first row is better: the region shrinks
+    optimizer.tell(rows.take(order).with_columns(y=values[order]))
+    near = np.abs(optimizer.ask()["x"][0] - optimizer.recommend()["x"][0])
+    assert 0 < near.max() < 0.3
+    assert np.median(near) < 0.1
+    with pytest.raises(ProblemError, match="trust_region"):
+        bb.Bayes(bb.problems.ZDT1(4), trust_region=True)
+
+
+def test_recipes_are_part_of_the_fingerprint():
+    recipes = [bb.surrogates.ExactGP(), bb.surrogates.ExactGP(warp=False), None]
+    specs = [str(bb.Bayes(BRANIN, surrogate=recipe, seed=0).spec()) for recipe in recipes]
+    assert len(set(specs)) == 3

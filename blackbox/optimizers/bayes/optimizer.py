@@ -65,7 +65,8 @@ class Bayes(Optimizer):
 
     Raises:
         ProblemError: ``n_init`` is negative, ``init`` was built for another problem, ``prior``
-            lacks a column, the device cannot be used.
+            lacks a column, the device cannot be used, or a trust region is asked for with
+            several objectives.
         MissingExtraError: SciPy is not installed, or PyTorch and BoTorch where they are needed
             (extra ``bayes``).
     """
@@ -104,6 +105,12 @@ class Bayes(Optimizer):
             n_init = _begin(problem, self._features.width)
         elif isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 0:
             raise ProblemError(f"Bayes: n_init={n_init!r} must be an int of at least 0 or None")
+        plain = problem.environment is None and not problem.preference
+        if trust_region and not (plain and len(problem.objectives) == 1):
+            raise ProblemError(
+                "Bayes: trust_region=True needs one objective to minimize or maximize, and no "
+                "environment; leave it out"
+            )
         if init is None:
             init = Design(problem, seed=int(self.rng.integers(2**63)))
         elif init.problem.spec() != problem.spec():
@@ -161,8 +168,8 @@ class Bayes(Optimizer):
         """The rows to use: of those told and feasible the one of best posterior mean.
 
         With several objectives those whose means are not dominated; under an environment the
-        design of best risk. With noise this is not the row
-        of the best observation, which is likely to have been lucky (Frazier 2018, section 4).
+        design of best risk. With noise this is not the row of the best observation, which is likely
+        to have been lucky (Frazier 2018, section 4).
 
         Returns:
             Parameters alone; empty where no feasible row was told.
@@ -256,6 +263,8 @@ class Bayes(Optimizer):
                 function = self._acquisition.build(belief, self.rng)
                 incumbents = _incumbents(belief)
                 box = self._box(belief, incumbents[0])
+                if box is not None:
+                    incumbents = incumbents[:1]  # the others may lie outside
                 return self._search.best(function, taken, incumbents, self.rng, box)
             except ArithmeticError:
                 pass  # a row far from all others is worth more than an exception
@@ -271,7 +280,8 @@ class Bayes(Optimizer):
         belief = self._learning.belief(self._told, self._encode(self.pending), commit=False)
         if belief is None:
             raise TellError(
-                "Bayes: no row has succeeded yet, so there is no model; tell some first"
+                "Bayes: no row has succeeded yet (or none was preferred to another), so there is "
+                "no model; tell some first"
             )
         return belief
 

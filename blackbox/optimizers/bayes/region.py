@@ -12,6 +12,7 @@ from blackbox.batch import Array
 from blackbox.surrogates.exact import ExactModel
 
 _START, _LEAST, _MOST = 0.8, 0.5**7, 1.6  # lengths, as in the paper
+_FLAT = 2.0  # length scale from which on the whole cube looks the same
 _SUCCESSES = 3  # in a row, after which the region doubles
 _BETTER = 1e-3  # share of the scores' spread that counts as an improvement
 
@@ -58,6 +59,6 @@ class TrustRegion:
         scores = np.where(belief.feasible, belief.scores[:, 0], belief.scores[:, 0].min())
         half = np.full(features.width, 0.5 * self.length(scores[begun:]))
         if isinstance(model, ExactModel):
-            lengths = np.minimum(model.posterior.kernel.lengths, 10.0)
+            lengths = np.clip(model.posterior.kernel.lengths, 0.1, _FLAT)
             half[features.numbers] *= lengths / np.exp(np.log(lengths).mean())
         return Box(np.clip(center - half, 0.0, 1.0), np.clip(center + half, 0.0, 1.0))
