@@ -58,8 +58,8 @@ class Bayes(Optimizer):
             of the space, then Sobol points, or uniform ones under linear constraints.
         trust_region: whether real numbers are looked for only in a box around the best row, which
             grows with successes and shrinks with failures (Eriksson et al. 2019); for one
-            objective in many dimensions. Measured in 20 dimensions it helped on few functions and
-            hurt on more, so it is not the default.
+            objective in many dimensions. Off by default: the trend and the short initial design
+            already keep the search local there, and no gain beside them was shown.
         device: where PyTorch computes what it computes, such as ``"cpu"`` or ``"cuda"``.
         seed: seeds the optimizer's only generator.
 
