@@ -377,6 +377,9 @@ def _plain(value: Any) -> Any:
     """An argument as plain data for the fingerprint."""
     if isinstance(value, Optimizer):
         return value.spec()
+    if is_dataclass(value) and not isinstance(value, type):
+        named = {field.name: getattr(value, field.name) for field in fields(value)}
+        value = {"type": type(value).__qualname__, **named}
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -385,7 +388,4 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if is_dataclass(value) and not isinstance(value, type):
-        named = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-        return {"type": type(value).__qualname__, **named}
     return getattr(value, "__qualname__", type(value).__qualname__)
