@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import blackbox as bb
-from blackbox.errors import SpaceError
 from blackbox.surrogates.features import Features
 
 SPACE = bb.Space(
@@ -91,6 +89,17 @@ def test_everything_lists_each_feasible_row_once():
     assert found == wanted
 
 
-def test_other_parameters_are_refused():
-    with pytest.raises(SpaceError, match="'order' is a Permutation"):
-        Features(bb.Space(bb.Permutation("order", 3)))
+def test_permutations_and_strings_are_compared_by_their_differences():
+    space = bb.Space(bb.Permutation("order", 4), bb.Sequence("word", "ab", length=(1, 3)))
+    features = Features(space)
+    batch = bb.Batch(
+        {
+            "order": np.array([[0, 1, 2, 3], [0, 1, 3, 2], [3, 2, 1, 0]]),
+            "word": ["aab", "aab", "aab"],
+        }
+    )
+    codes = features.rows(features.encode(space.check(batch))).codes
+    apart = ((codes[:, None] - codes[None]) ** 2).sum(axis=-1)
+    # One of six pairs of items in another order, and all six.
+    np.testing.assert_allclose(apart[0], [0, 1 / 6, 1], atol=1e-12)
+    assert len(features.everything()) == 24 * (2 + 4 + 8)
