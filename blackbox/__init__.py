@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from blackbox import acquisitions, executors, metrics, plot, problems, surrogates, testing
+    from blackbox import (
+        acquisitions,
+        archives,
+        executors,
+        gflownets,
+        llm,
+        metrics,
+        plot,
+        problems,
+        surrogates,
+        testing,
+    )
     from blackbox.batch import Batch
     from blackbox.formulation import (
         Constraint,
@@ -26,8 +37,26 @@ if TYPE_CHECKING:
         problem,
     )
     from blackbox.optimizer import Optimizer, Supports
-    from blackbox.optimizers import optuna, pymoo
+    from blackbox.optimizers import optuna, pymoo, ribs
     from blackbox.optimizers.bayes import Bayes
+    from blackbox.optimizers.gflownets import (
+        ActiveGFN,
+        GFlowNet,
+        OrderPreservingGFN,
+        PreferenceGFN,
+    )
+    from blackbox.optimizers.llambo import LLAMBO, LLMGuided
+    from blackbox.optimizers.quality_diversity import (
+        CMAMAE,
+        CMAMAEGA,
+        CMAME,
+        MOME,
+        BOPElites,
+        DominatedNovelty,
+        MapElites,
+        MultiEmitter,
+        NoveltySearch,
+    )
     from blackbox.optimizers.random import Random
     from blackbox.optimizers.sobol import Sobol
     from blackbox.space import (
@@ -72,12 +101,34 @@ _NAMES = {
     "blackbox.optimizers.random": ("Random",),
     "blackbox.optimizers.sobol": ("Sobol",),
     "blackbox.optimizers.bayes": ("Bayes",),
+    "blackbox.optimizers.gflownets": (
+        "ActiveGFN",
+        "GFlowNet",
+        "OrderPreservingGFN",
+        "PreferenceGFN",
+    ),
+    "blackbox.optimizers.llambo": ("LLAMBO", "LLMGuided"),
+    "blackbox.optimizers.quality_diversity": (
+        "BOPElites",
+        "CMAMAE",
+        "CMAMAEGA",
+        "CMAME",
+        "DominatedNovelty",
+        "MapElites",
+        "MOME",
+        "MultiEmitter",
+        "NoveltySearch",
+    ),
     "blackbox.study": ("Study", "open_study"),
 }
 _MODULES = {
     "acquisitions": "blackbox.acquisitions",
+    "archives": "blackbox.archives",
+    "gflownets": "blackbox.gflownets",
+    "llm": "blackbox.llm",
     "optuna": "blackbox.optimizers.optuna",
     "pymoo": "blackbox.optimizers.pymoo",
+    "ribs": "blackbox.optimizers.ribs",
     "executors": "blackbox.executors",
     "metrics": "blackbox.metrics",
     "plot": "blackbox.plot",
@@ -88,21 +139,36 @@ _MODULES = {
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "CMAMAE",
+    "CMAMAEGA",
+    "CMAME",
+    "LLAMBO",
+    "MOME",
+    "ActiveGFN",
+    "BOPElites",
     "Batch",
     "Bayes",
     "Categorical",
     "Constraint",
+    "DominatedNovelty",
     "Environment",
     "Fidelity",
+    "GFlowNet",
     "Integer",
+    "LLMGuided",
     "LinearConstraint",
+    "MapElites",
     "Maximize",
     "Measure",
     "Minimize",
+    "MultiEmitter",
+    "NoveltySearch",
     "Optimizer",
+    "OrderPreservingGFN",
     "Ordinal",
     "Permutation",
     "Preference",
+    "PreferenceGFN",
     "Problem",
     "Random",
     "Real",
@@ -114,7 +180,10 @@ __all__ = [
     "Supports",
     "__version__",
     "acquisitions",
+    "archives",
     "executors",
+    "gflownets",
+    "llm",
     "metrics",
     "open_study",
     "optuna",
@@ -122,6 +191,7 @@ __all__ = [
     "problem",
     "problems",
     "pymoo",
+    "ribs",
     "surrogates",
     "testing",
 ]
