@@ -17,11 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erfcx, log_ndtr, logsumexp
+from scipy.special import erfcx, log_ndtr
 
 from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
 from blackbox.acquisitions.feasibility import constrained
-from blackbox.acquisitions.normal import log_h, normals, ratios
+from blackbox.acquisitions.normal import log_h, log_mean, normals, ratios
 from blackbox.batch import Array
 from blackbox.surrogates.exact import ExactModel
 from blackbox.surrogates.posterior import Moments, Posterior
@@ -48,7 +48,7 @@ def log_ei(mean: Array, deviation: Array, best: Array) -> tuple[Array, Array, Ar
     s = deviation[:, None]
     z = (mean - best) / s
     each = np.log(s) + log_h(z)
-    value = logsumexp(each, axis=1) - math.log(mean.shape[1])
+    value = log_mean(each)
     share = np.exp(each - value[:, None]) / mean.shape[1]
     probability, density = ratios(z)
     return value, share * probability / s, (share * density).sum(axis=1) / deviation
@@ -62,7 +62,7 @@ def log_pi(mean: Array, deviation: Array, best: Array) -> tuple[Array, Array, Ar
     s = deviation[:, None]
     z = (mean - best) / s
     each = log_ndtr(z)
-    value = logsumexp(each, axis=1) - math.log(mean.shape[1])
+    value = log_mean(each)
     # phi / Phi by Mills' ratio left of 0, where both underflow.
     mills = math.sqrt(math.pi / 2.0) * erfcx(-np.minimum(z, 0.0) / math.sqrt(2.0))
     right = np.maximum(z, 0.0)

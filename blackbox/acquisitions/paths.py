@@ -65,7 +65,9 @@ def optima(paths: Paths, belief: Belief, rng: np.random.Generator) -> tuple[Arra
     starts, found = pool[values.argmax(axis=0)], values.max(axis=0)
     if not features.continuous.size:
         return starts, found
-    ends = np.array([polish(features, Path(paths, i), start) for i, start in enumerate(starts)])
+    ends = np.concatenate(
+        [polish(features, Path(paths, i), start[None]) for i, start in enumerate(starts)]
+    )
     reached = paths.values(ends).diagonal()
     better = reached > found
     return np.where(better[:, None], ends, starts), np.where(better, reached, found)

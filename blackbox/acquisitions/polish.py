@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from blackbox.batch import Array
 from blackbox.errors import require
@@ -24,43 +25,64 @@ _BACK = (0.0, 1e-9, 1e-7, 1e-5, 1e-3, 1e-1, 0.5)
 def polish(
     features: Features,
     function: AcquisitionFunction,
-    start: Array,
+    starts: Array,
     bounds: Array | None = None,
 ) -> Array:
-    """(d,) features of a feasible row, worth at least about as much as its (d,) start.
+    """(k, d) features of feasible rows, each worth about as much as its start of (k, d) or more.
 
-    L-BFGS-B in a plain box; SLSQP where shares must sum to one or linear constraints hold, which
-    walks along their faces. ``bounds`` are the (c, 2) ones of the continuous features, 0 and 1
-    where None.
+    L-BFGS-B in a plain box, on the sum over all starts at once, since an acquisition costs little
+    more at k points than at one (Balandat et al. 2020, *BoTorch*); SLSQP one by one where shares
+    must sum to one or linear constraints hold, which walks along their faces. ``bounds`` are the
+    (c, 2) ones of the continuous features, 0 and 1 where None.
     """
-    free = features.continuous
+    if bounds is None:
+        bounds = np.tile([0.0, 1.0], (len(features.continuous), 1))
+    if features.simplexes or features.space.polytope is not None:
+        return np.array([_along_faces(features, function, start, bounds) for start in starts])
+    found = _ascent(function, starts, features.continuous, bounds, {"method": "L-BFGS-B"})
+    return np.array([_feasible(features, *pair) for pair in zip(starts, found, strict=True)])
+
+
+def _along_faces(
+    features: Features, function: AcquisitionFunction, start: Array, bounds: Array
+) -> Array:
+    """(d,) row from a (d,) start, where constraints tie coordinates to one another."""
+    constraints = _sums(features) + _inequalities(features, start)
+    method = {"method": "SLSQP", "constraints": constraints}
+    found = _ascent(function, start[None], features.continuous, bounds, method)
+    return _feasible(features, start, found[0])
+
+
+def _ascent(
+    function: AcquisitionFunction,
+    starts: Array,
+    free: npt.NDArray[np.intp],
+    bounds: Array,
+    method: dict[str, Any],
+) -> Array:
+    """(k, c) free features after an ascent from each of (k, d) rows; unchanged if it broke down."""
     minimize = require("scipy.optimize", "bayes").minimize
+    points = starts.copy()
 
     def loss(z: Array) -> tuple[float, Array]:
-        point = start.copy()
-        point[free] = z
-        value, gradient = function.values_and_gradients(point[None])
-        if not (np.isfinite(value[0]) and np.all(np.isfinite(gradient))):
-            return _BARRIER, np.zeros(z.size)
-        return -float(value[0]), -gradient[0, free]
+        points[:, free] = z.reshape(len(points), -1)
+        values, gradients = function.values_and_gradients(points)
+        known = np.isfinite(values) & np.isfinite(gradients).all(axis=1)
+        total = np.where(known, values, -_BARRIER).sum()
+        return -float(total), -np.where(known[:, None], gradients[:, free], 0.0).ravel()
 
-    constraints = _sums(features) + _inequalities(features, start)
-    method: dict[str, Any] = {"method": "L-BFGS-B", "options": {"maxiter": _STEPS, "ftol": 1e-6}}
-    if constraints:
-        options = {"maxiter": _STEPS, "ftol": 1e-6}
-        method = {"method": "SLSQP", "constraints": constraints, "options": options}
+    options = {"maxiter": _STEPS, "ftol": 1e-6}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of steps that leave the bounds and are clipped
-        if bounds is None:
-            bounds = np.tile([0.0, 1.0], (len(free), 1))
-        found = minimize(loss, start[free], jac=True, bounds=bounds, **method).x
-    if not np.all(np.isfinite(found)):
-        return start
-    return _feasible(features, start, np.clip(found, 0.0, 1.0))
+        begin, edges = starts[:, free].ravel(), np.tile(bounds, (len(starts), 1))
+        found = minimize(loss, begin, jac=True, bounds=edges, options=options, **method).x
+    ends = found.reshape(len(starts), -1)
+    kept = np.isfinite(ends).all(axis=1, keepdims=True)
+    return np.clip(np.where(kept, ends, starts[:, free]), 0.0, 1.0)
 
 
 def _feasible(features: Features, start: Array, end: Array) -> Array:
-    """The end, or the first row on the way back to the start that is feasible."""
+    """The end, of (c,) continuous features, or the first feasible row on the way back."""
     for back in _BACK:
         point = start.copy()
         point[features.continuous] = (1 - back) * end + back * start[features.continuous]

@@ -95,8 +95,7 @@ class Search:
         order = np.argsort(-values, kind="stable")
         if self._all is not None and len(pool) < _SCORED:
             return np.asarray(pool[order[0]])  # of all rows that are left
-        starts = pool[order[:_POLISHED]]
-        polished = np.array([self._climb(function, start, box) for start in starts])
+        polished = self._climb(function, pool[order[:_POLISHED]], box)
         pool = np.concatenate([polished, pool])
         values = np.concatenate([function.values(polished), values])
         pool = pool[np.argsort(-values, kind="stable")]
@@ -160,19 +159,21 @@ class Search:
             rows[:, self.features.blocks[p.name]] = near[:, self.features.blocks[p.name]]
         return np.concatenate([rows, *[self.features.steps(row) for row in incumbents]])
 
-    def _climb(self, function: AcquisitionFunction, start: Array, box: Box | None) -> Array:
-        """(d,) row after continuous ascent and single discrete steps in turn."""
-        point = start
+    def _climb(self, function: AcquisitionFunction, starts: Array, box: Box | None) -> Array:
+        """(k, d) rows after continuous ascent and single discrete steps in turn."""
+        points, moving = starts.copy(), np.arange(len(starts))
         for _ in range(_ROUNDS):
             if self.features.continuous.size:
-                point = polish(self.features, function, point, self._bounds(box))
+                points[moving] = polish(self.features, function, points[moving], self._bounds(box))
             if not (self.features.levels or self.features.structured):
                 break
-            stepped = self._walk(function, point)
-            if np.array_equal(stepped, point):
+            stepped = np.array([self._walk(function, point) for point in points[moving]])
+            moved = (stepped != points[moving]).any(axis=1)
+            points[moving] = stepped
+            moving = moving[moved]
+            if not moving.size:
                 break
-            point = stepped
-        return point
+        return points
 
     def _bounds(self, box: Box | None) -> Array:
         """(c, 2) bounds of the continuous features."""

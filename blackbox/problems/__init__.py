@@ -7,6 +7,7 @@ usual reference point of the hypervolume. ``problem.scores`` turns both into sco
 """
 
 from blackbox.problems.mixed import Mixture, Tuning
+from blackbox.problems.quality_diversity import PlanarArm, RastriginProjection, SphereProjection
 from blackbox.problems.several import BNH, DTLZ2, ZDT1, ZDT2
 from blackbox.problems.single import Ackley, Branin, Hartmann6, Levy, Rosenbrock
 
@@ -20,6 +21,9 @@ __all__ = [
     "Hartmann6",
     "Levy",
     "Mixture",
+    "PlanarArm",
+    "RastriginProjection",
     "Rosenbrock",
+    "SphereProjection",
     "Tuning",
 ]

@@ -117,6 +117,8 @@ class ExactModel(Model):
         """What the kernel compares, of (n, d) features of the task at hand."""
         rows = self.features.rows(points)
         tasks = self.likelihood.rows.codes.shape[1] - rows.codes.shape[1]
+        if not tasks:
+            return rows
         return Rows(rows.numbers, np.pad(rows.codes, ((0, 0), (0, tasks))))
 
     def predict(self, points: Array) -> tuple[Array, Array]:

@@ -23,6 +23,13 @@ SINGLE = [
     problems.Mixture(3),
     problems.Mixture(7),
 ]
+ILLUMINATED = [
+    problems.SphereProjection(4),
+    problems.SphereProjection(20),
+    problems.RastriginProjection(4),
+    problems.PlanarArm(1),
+    problems.PlanarArm(12),
+]
 SEVERAL = [
     problems.ZDT1(2),
     problems.ZDT1(),
@@ -48,7 +55,7 @@ def around(problem, row, n, rng):
     return problem.space.decode(np.clip(cube + 0.01 * rng.normal(size=(n, cube.shape[1])), 0, 1))
 
 
-@pytest.mark.parametrize("problem", [*SINGLE, *SEVERAL], ids=label)
+@pytest.mark.parametrize("problem", [*SINGLE, *SEVERAL, *ILLUMINATED], ids=label)
 def test_declared_rightly_and_evaluates_whole_batches(problem):
     problem.check()
     rows = problem.space.draw(50, np.random.default_rng(0))
@@ -61,9 +68,9 @@ def test_declared_rightly_and_evaluates_whole_batches(problem):
     assert problem.about
 
 
-@pytest.mark.parametrize("problem", SINGLE, ids=label)
+@pytest.mark.parametrize("problem", [*SINGLE, *ILLUMINATED], ids=label)
 def test_solution_attains_the_optimum_and_nothing_beats_it(problem):
-    (name,) = problem.outcomes
+    name = problem.objectives[0].name
     solution = problem.space.check(Batch({k: np.array([v]) for k, v in problem.solution.items()}))
     assert problem.measure(solution)[name][0] == pytest.approx(problem.optimum, abs=1e-9)
 

@@ -27,6 +27,7 @@ PINS: dict[str, tuple[str, ...]] = {
     ),
     "ioh": ("--no-deps ioh==0.4.2",),
     "nevergrad": ("nevergrad==1.0.12",),
+    "qdax": ("jax==0.10.2 jaxlib==0.10.2", "qdax==0.5.0"),
     "smac": ("smac==2.4.1",),
     # It pins an equinox that no newer JAX can import.
     "vizier": ("google-vizier[jax]==0.1.24", "jax==0.10.2 jaxlib==0.10.2 equinox==0.13.8"),
