@@ -7,6 +7,7 @@ usual reference point of the hypervolume. ``problem.scores`` turns both into sco
 """
 
 from blackbox.problems.mixed import Mixture, Tuning
+from blackbox.problems.pipeline import Pipeline
 from blackbox.problems.quality_diversity import PlanarArm, RastriginProjection, SphereProjection
 from blackbox.problems.several import BNH, DTLZ2, ZDT1, ZDT2
 from blackbox.problems.single import Ackley, Branin, Hartmann6, Levy, Rosenbrock
@@ -21,6 +22,7 @@ __all__ = [
     "Hartmann6",
     "Levy",
     "Mixture",
+    "Pipeline",
     "PlanarArm",
     "RastriginProjection",
     "Rosenbrock",

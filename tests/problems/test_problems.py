@@ -29,6 +29,7 @@ ILLUMINATED = [
     problems.RastriginProjection(4),
     problems.PlanarArm(1),
     problems.PlanarArm(12),
+    problems.Pipeline(),
 ]
 SEVERAL = [
     problems.ZDT1(2),

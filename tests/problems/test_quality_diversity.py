@@ -132,3 +132,50 @@ def test_gradients_are_the_slopes(problem):
 def test_wrong_sizes(make, message):
     with pytest.raises(ProblemError, match=message):
         make()
+
+
+def test_pipeline_by_hand():
+    problem = problems.Pipeline()
+    rows = Batch(
+        {
+            "order": np.array([["clean", "scale", "select"], ["select", "clean", "scale"]]),
+            "model": ["linear", "network"],
+            "depth": [4, 8],
+            "strength": [1e-1, 10**-0.5],
+        }
+    )
+    found = problem.measure(rows)
+    # One power of ten off; the second has the wrong order twice, at its best strength.
+    wanted = [0.8 - 0.3 * np.exp(-4) - 0.02, 0.95 - 0.3 * np.exp(-2) - 0.02 - 0.06]
+    np.testing.assert_allclose(found["accuracy"], wanted)
+    np.testing.assert_allclose(found["seconds"], [6 + 0.8, 1 + 0.3 * 5 + 9.6])
+    np.testing.assert_allclose(found["size"], np.log10([20, 320]))
+
+
+def test_no_pipeline_beats_the_elites_in_their_cells():
+    problem = problems.Pipeline()
+    elites = problem.elites()
+    assert len(elites) == 144
+    problem.space.check(elites)
+
+    def cells(rows):
+        found = problem.measure(rows)
+        shares = [found[m.name] / m.high for m in problem.measures]
+        assert all(((s >= 0) & (s < 1)).all() for s in shares)
+        place = [np.floor(10 * share).astype(int) for share in shares]
+        return 10 * place[0] + place[1], found["accuracy"]
+
+    def best(rows):
+        made = np.full(100, -np.inf)
+        np.maximum.at(made, *cells(rows))
+        return made
+
+    wanted = best(elites)
+    drawn = best(problem.space.draw(50_000, np.random.default_rng(0)))
+    filled = np.isfinite(wanted)
+    assert 20 < filled.sum() < 100
+    assert (np.isfinite(drawn) == filled).all()
+    assert (drawn[filled] <= wanted[filled] + 1e-12).all()
+    assert (drawn[filled] > wanted[filled] - 0.02).all()
+    # Fast pipelines are worse than the best of all: there is something to illuminate.
+    assert problem.optimum > wanted[:30].max() + 0.02
