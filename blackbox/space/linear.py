@@ -104,6 +104,11 @@ class Polytope:
         return max((b.stop for b in self._blocks.values()), default=0)
 
     @property
+    def blocks(self) -> dict[str, slice]:
+        """The parameters that constraints speak of, and their inputs."""
+        return dict(self._blocks)
+
+    @property
     def matrix(self) -> tuple[Array, Array, Array]:
         """Coefficients (m, d), lower (m,) and upper (m,)."""
         return self._a, self._lower, self._upper

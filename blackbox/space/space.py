@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,12 @@ from blackbox.space.linear import LinearConstraint, Polytope
 from blackbox.space.numbers import Integer, Real
 from blackbox.space.parameter import Cube, Parameter
 from blackbox.space.vectors import Sequence as SequenceParameter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from blackbox.space.construction import Construction
+    from blackbox.space.construction.make import Kind
 
 
 class Space:
@@ -207,6 +213,27 @@ class Space:
             for name in padded:
                 row[name] = row[name][row[name] != ""]
             yield row
+
+    def construction(
+        self, order: Kind | None = None, *, possible: Callable[[Array], Array] | None = None
+    ) -> Construction:
+        """The steps by which a candidate is built.
+
+        Args:
+            order: which choice comes next. "any": every parameter that is not set; "fixed": the
+                first; "grid": numbers grow from their lowest values until a step stops; "ends":
+                sequences grow at both ends. None takes "fixed" inside sequences and "any" else.
+            possible: (n,) bool, of (n, width) states of the construction: whether a partial state
+                may be completed to a candidate that is wanted. It must not be false for a state
+                and true for one that is reached from it.
+
+        Raises:
+            SpaceError: the space is not discrete, the order is not for its parameters, or no
+                candidate can be finished.
+        """
+        from blackbox.space.construction.make import construction
+
+        return construction(self, order, possible)
 
     def spec(self) -> dict[str, Any]:
         """The declaration as a plain dict, for fingerprints."""

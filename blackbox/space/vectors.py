@@ -128,32 +128,34 @@ class Permutation(Parameter):
         return float(math.factorial(self.size)) if self.size <= 170 else 1e308
 
     @cached_property
-    def _table(self) -> Array:
+    def table(self) -> Array:
+        """(k,) the items as a column."""
         return value_table(self.items)
 
     @cached_property
     def _lookup(self) -> dict[Any, int]:
         return {item: i for i, item in enumerate(self.items)}
 
-    def _index(self, values: Array) -> Array:
+    def index(self, values: Array) -> Array:
+        """(n, k) positions of the items; -1 where absent."""
         flat = [self._lookup.get(item, -1) for item in values.ravel().tolist()]
         return np.array(flat, dtype=np.int64).reshape(values.shape)
 
     def encode(self, values: Array) -> Cube:
         keys = np.empty(values.shape)
         ranks = np.broadcast_to((np.arange(self.size) + 0.5) / self.size, values.shape)
-        np.put_along_axis(keys, self._index(values), ranks, axis=1)
+        np.put_along_axis(keys, self.index(values), ranks, axis=1)
         return keys
 
     def decode(self, cube: Cube) -> Array:
-        ordered: Array = self._table[np.argsort(cube, axis=1, kind="stable")]
+        ordered: Array = self.table[np.argsort(cube, axis=1, kind="stable")]
         return ordered
 
     def check(self, values: Array) -> Array:
-        index = self._index(self.shaped(values))
+        index = self.index(self.shaped(values))
         missing = (np.sort(index, axis=1) != np.arange(self.size)).any(axis=1)
         self.refuse(values, missing, f"give each of {list(self.items)} once")
-        checked: Array = self._table[index]
+        checked: Array = self.table[index]
         return checked
 
     def spec(self) -> dict[str, Any]:
@@ -221,19 +223,21 @@ class Sequence(Parameter):
         return min(sum(finite(len(self.alphabet), n) for n in lengths), 1e308)
 
     @cached_property
-    def _table(self) -> Array:
-        return np.array([*self.alphabet, ""])  # position -1 is the padding
+    def table(self) -> Array:
+        """The tokens, then the padding at position -1."""
+        return np.array([*self.alphabet, ""])
 
     @cached_property
     def _lookup(self) -> dict[str, int]:
         return {**{token: i for i, token in enumerate(self.alphabet)}, "": -1}
 
-    def _index(self, values: Array) -> Array:
+    def index(self, values: Array) -> Array:
+        """(n, k) positions of the tokens; -1 for padding, -2 where absent."""
         flat = [self._lookup.get(token, -2) for token in values.ravel().tolist()]
         return np.array(flat, dtype=np.int64).reshape(values.shape)
 
     def encode(self, values: Array) -> Cube:
-        index = self._index(values)
+        index = self.index(values)
         tokens = np.where(index < 0, 0.5, (index + 0.5) / len(self.alphabet))
         if not self._variable:
             return tokens
@@ -249,20 +253,20 @@ class Sequence(Parameter):
         if self._variable:
             lengths = low + np.minimum((cube[:, 0] * (high - low + 1)).astype(int), high - low)
             index = np.where(np.arange(high) < lengths[:, None], index, -1)
-        decoded: Array = self._table[index]
+        decoded: Array = self.table[index]
         return decoded
 
     def check(self, values: Array) -> Array:
         if values.ndim == 1 and values.dtype.kind == "U":
             values = self._split(values)
         values = self.shaped(values)
-        index = self._index(values)
+        index = self.index(values)
         self.refuse(values, index == -2, f"give tokens of {list(self.alphabet)}, then ''")
         gap = (index[:, :-1] < 0) & (index[:, 1:] >= 0)
         self.refuse(values, gap, "padding '' must come after all tokens")
         short = (index >= 0).sum(axis=1) < self.length[0]
         self.refuse(values, short, f"give at least {self.length[0]} tokens")
-        checked: Array = self._table[index]
+        checked: Array = self.table[index]
         return checked
 
     def _split(self, values: Array) -> Array:

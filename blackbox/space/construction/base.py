@@ -75,6 +75,18 @@ class Construction(ABC):
     def encode(self, batch: Batch) -> Array:
         """(n, width) terminal states of valid candidates."""
 
+    def bounds(self, states: Array) -> dict[str, tuple[Array, Array]]:
+        """For parameters of numbers the least and largest (n, k) that completions reach.
+
+        In the user's units; linear constraints are read off these. Empty where there are none.
+        """
+        del states
+        return {}
+
+    def describe(self, state: Array) -> str:
+        """One (width,) partial state in words, for messages."""
+        return str(state.tolist())
+
     @property
     def cardinality(self) -> float:
         """Exact number of objects; NaN where only an enumeration can tell."""
