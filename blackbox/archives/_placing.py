@@ -1,0 +1,100 @@
+"""One pass over a batch: which rows beat their cell's threshold, and which of them wins it.
+
+Two versions with one contract and bit-equal answers: plain NumPy, and a compiled loop (``compiled``)
+for archives that see enough rows to be worth the compiler's start.
+
+Contract: ``index`` (size,) holds 1 + the row of each cell's elite, 0 where there is none, and gets
+the numbers of new rows, in the order in which the batch first fills their cells.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from blackbox.batch import Array
+
+
+class Placed(NamedTuple):
+    """What a batch does to an archive; g is the number of cells in which a row was accepted.
+
+    Attributes:
+        status: (n,) int8; 0 refused, 1 beats the threshold of a filled cell, 2 of an empty one.
+        gain: (n,) score above the threshold (above 0 where that is -inf); NaN without a cell.
+        rows: (g,) rows of those cells' elites.
+        winner: (g,) position in the batch of the best accepted row, the first of equals.
+        total: (g,) sum of the accepted scores.
+        count: (g,) number of accepted rows.
+    """
+
+    status: npt.NDArray[np.int8]
+    gain: npt.NDArray[np.float64]
+    rows: npt.NDArray[np.int64]
+    winner: npt.NDArray[np.int64]
+    total: npt.NDArray[np.float64]
+    count: npt.NDArray[np.int64]
+
+
+def place(
+    cells: Array, scores: Array, index: Array, thresholds: Array, k: int, least: float
+) -> Placed:
+    """Place a batch, all rows against the archive as it was before.
+
+    Args:
+        cells: (n,) int64 cell of each row, -1 for none.
+        scores: (n,) scores, finite where there is a cell.
+        index: (size,) row + 1 of each cell; new rows are entered.
+        thresholds: (>= k,) threshold of each row.
+        k: number of rows.
+        least: threshold of an empty cell.
+    """
+    inside = cells >= 0
+    rows = np.where(inside, index[cells], 0).astype(np.int64) - 1
+    filled = rows >= 0
+    base = np.full(len(cells), least)
+    base[filled] = thresholds[rows[filled]]
+    accepted = inside & (scores > base)
+    status = np.where(accepted, np.where(filled, 1, 2), 0).astype(np.int8)
+    gain = np.where(inside, scores - np.where(base == -np.inf, 0.0, base), np.nan)
+    source = np.flatnonzero(accepted)
+    _, first, group = np.unique(cells[source], return_index=True, return_inverse=True)
+    # Groups are numbered in the order of their first row.
+    rank = np.empty_like(first)
+    rank[np.argsort(first)] = np.arange(len(first))
+    group = rank[group]
+    order = np.lexsort((-scores[source], group))  # stable: the first of equals stays first
+    ends = np.flatnonzero(np.diff(group[order], prepend=-1))
+    winner = source[order[ends]]
+    rows = rows[winner]
+    new = rows < 0
+    rows[new] = k + np.arange(np.count_nonzero(new))
+    index[cells[winner[new]]] = rows[new] + 1
+    count = np.bincount(group, minlength=len(first))
+    total = np.bincount(group, scores[source], minlength=len(first))
+    return Placed(status, gain, rows, winner, total, count)
+
+
+def grid_cells(
+    measures: Array, low: Array, scale: Array, dims: Array, edge: float, clip: bool
+) -> npt.NDArray[np.int64]:
+    """(n,) cell of each row in a grid, row-major; -1 where a measure is NaN or outside.
+
+    Args:
+        measures: (n, m) measures.
+        low: (m,) lower end of the range.
+        scale: (m,) cells per unit.
+        dims: (m,) int64 cells along each measure.
+        edge: how far beside a boundary, in cells, a value counts as on it: 0.3 is no exact number.
+        clip: whether what is outside belongs to the nearest cell.
+    """
+    at = (measures - low) * scale + edge
+    if clip:
+        at = np.minimum(np.maximum(at, 0.0), dims - 0.5)  # NaN stays NaN
+    good = ((at >= 0.0) & (at <= dims + 2 * edge)).all(axis=1)
+    steps = np.minimum(np.where(good[:, None], at, 0.0).astype(np.int64), dims - 1)
+    cells = steps[:, 0]
+    for j in range(1, len(dims)):
+        cells = cells * dims[j] + steps[:, j]
+    return np.where(good, cells, -1)

@@ -1,0 +1,160 @@
+"""A grid of equal cells over the ranges of the measures, which can be split and can grow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from blackbox.archives._placing import grid_cells
+from blackbox.archives.base import Archive
+from blackbox.archives.elites import Ints
+from blackbox.errors import ProblemError
+from blackbox.formulation import Floats, Problem
+from blackbox.state import State
+
+Outside: TypeAlias = Literal["refuse", "clip", "grow"]
+
+# 0.3 is no exact number: so near a boundary, in cells, a value counts as on it.
+_EDGE = 1e-6
+
+
+class GridArchive(Archive):
+    """A grid of equal cells (Mouret & Clune 2015, arXiv 1504.04909), numbered row by row.
+
+    What lies outside the ranges is refused and counted by default. Clipping, which other libraries
+    do, puts an elite into a cell whose measures it does not have, and a range that is too narrow
+    then looks like a full edge. Where the range is not known, ``"grow"`` doubles it towards what
+    lies outside, as often as needed. Two old cells become one, so no elite is lost but to a better
+    one in its new cell: the archive holds what it would hold had the range been known.
+
+    Args:
+        problem: declares measures and their ranges.
+        cells: number of cells along each measure, or one number for all.
+        outside: what becomes of rows outside the ranges: ``"refuse"``, ``"clip"`` into the nearest
+            cell, or ``"grow"`` the range.
+        learning_rate: see ``Archive``.
+        threshold_min: see ``Archive``.
+
+    Attributes:
+        dims: cells along each measure.
+
+    Raises:
+        ProblemError: as ``Archive``; another number of cells than measures, or not positive ints.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        cells: int | Sequence[int] = 100,
+        *,
+        outside: Outside = "refuse",
+        learning_rate: float = 1.0,
+        threshold_min: float = -math.inf,
+    ) -> None:
+        m = len(problem.measures)
+        given = [cells] * m if isinstance(cells, Integral) else list(cells)
+        whole = all(isinstance(c, Integral) and not isinstance(c, bool) and c > 0 for c in given)
+        if len(given) != m or not whole:
+            raise ProblemError(
+                f"GridArchive: cells={cells!r}; give one positive int for each of {m} measures"
+            )
+        if outside not in ("refuse", "clip", "grow"):
+            raise ProblemError(f"GridArchive: outside={outside!r}; give 'refuse', 'clip' or 'grow'")
+        self.dims = tuple(int(c) for c in given)
+        self._outside = outside
+        super().__init__(
+            problem,
+            math.prod(self.dims),
+            learning_rate=learning_rate,
+            threshold_min=threshold_min,
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "cells": list(self.dims),
+            "outside": self._outside,
+            "learning_rate": self.learning_rate,
+            "threshold_min": self.threshold_min,
+        }
+
+    @property
+    def boundaries(self) -> list[Floats]:
+        """For each measure the (cells + 1,) boundaries of its cells."""
+        ranges = zip(self.low, self.high, self.dims, strict=True)
+        return [np.linspace(low, high, d + 1) for low, high, d in ranges]
+
+    def _cell_of(self, measures: Floats) -> Ints:
+        dims = np.array(self.dims, dtype=np.int64)
+        scale = dims / (self.high - self.low)
+        arguments = (measures, self.low, scale, dims, _EDGE, self._outside == "clip")
+        if not self._fast:
+            return grid_cells(*arguments)
+        from blackbox.archives import _compiled
+
+        cells: Ints = _compiled.grid_cells(*arguments)
+        return cells
+
+    def _located(self, measures: Floats, scores: Floats) -> Ints:
+        if self._outside == "grow":
+            good = np.isfinite(scores) & np.isfinite(measures).all(axis=1)
+            if good.any():
+                self._cover(measures[good].min(axis=0), measures[good].max(axis=0))
+        return super()._located(measures, scores)
+
+    def _cover(self, least: Floats, largest: Floats) -> None:
+        """Double the ranges until they hold these measures."""
+        low, high = self.low.copy(), self.high.copy()
+        slack = _EDGE * (self.high - self.low) / np.array(self.dims)
+        for j in range(len(low)):
+            while least[j] < low[j] - slack[j] and np.isfinite(2 * low[j] - high[j]):
+                low[j] = 2 * low[j] - high[j]
+            while largest[j] > high[j] + slack[j] and np.isfinite(2 * high[j] - low[j]):
+                high[j] = 2 * high[j] - low[j]
+        if not (np.array_equal(low, self.low) and np.array_equal(high, self.high)):
+            self.low, self.high = low, high
+            self._regrid()
+
+    def split(self, factor: int | Sequence[int] = 2) -> None:
+        """Divide every cell into ``factor`` along each measure; each elite keeps to its part.
+
+        Mouret & Clune start with large cells, of which many are filled soon, and split them.
+
+        Raises:
+            ProblemError: the factor is no positive int, or more cells than memory.
+        """
+        factors = [factor] * len(self.dims) if isinstance(factor, Integral) else list(factor)
+        if len(factors) != len(self.dims) or not all(
+            isinstance(f, Integral) and f > 0 for f in factors
+        ):
+            raise ProblemError(f"split: factor={factor!r} must be a positive int, or one a measure")
+        dims = tuple(d * int(f) for d, f in zip(self.dims, factors, strict=True))
+        self._no_elites(math.prod(dims))  # refuse before anything has changed
+        self.dims, self.size = dims, math.prod(dims)
+        self._regrid()
+
+    def _regrid(self) -> None:
+        """Find every elite's cell anew."""
+        own = self._own.columns()
+        own["cell"] = self._cell_of(own["measures"])
+        self._rebuild(own, self._table.columns())
+
+    def _span(self, one: Archive, other: Archive) -> None:
+        self.low, self.high = one.low, one.high
+        self._cover(other.low, other.high)
+
+    def state(self) -> State:
+        return {**super().state(), "dims": list(self.dims)}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        # A split archive goes on as a split one.
+        dims = tuple(int(d) for d in state["dims"])
+        self.dims, self.size = dims, math.prod(dims)
+        super().load_state(state)
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.dims))
+        return f"GridArchive({shape} cells, {len(self)} elites, {self.outside} rows outside)"
