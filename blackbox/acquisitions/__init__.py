@@ -21,16 +21,18 @@ if TYPE_CHECKING:
     )
     from blackbox.acquisitions.confidence import UCB
     from blackbox.acquisitions.entropy import MES
+    from blackbox.acquisitions.hypervolume import EHVI
     from blackbox.acquisitions.improvement import EI, PI
     from blackbox.acquisitions.knowledge import KnowledgeGradient, NoisyEI
     from blackbox.acquisitions.risk import RiskKG
     from blackbox.acquisitions.thompson import Thompson
     from blackbox.acquisitions.torch.entropy import JES, PES
     from blackbox.acquisitions.torch.preference import EUBO
-    from blackbox.acquisitions.torch.several import EHVI, ParEGO, Scalarised
+    from blackbox.acquisitions.torch.several import ParEGO, Scalarised
 
 _NAMES = {
     "base": ("Acquisition", "AcquisitionFunction", "Belief", "Limit", "Scenarios"),
+    "hypervolume": ("EHVI",),
     "improvement": ("EI", "PI"),
     "confidence": ("UCB",),
     "knowledge": ("KnowledgeGradient", "NoisyEI"),
@@ -39,7 +41,7 @@ _NAMES = {
     "thompson": ("Thompson",),
     "torch.entropy": ("JES", "PES"),
     "torch.preference": ("EUBO",),
-    "torch.several": ("EHVI", "ParEGO", "Scalarised"),
+    "torch.several": ("ParEGO", "Scalarised"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -156,16 +156,36 @@ def imagined(
     model: ExactModel, belief: Belief, rng: np.random.Generator
 ) -> tuple[Posterior, Array]:
     """The process completed by draws of what is not known, and the (K,) best values so far."""
-    posterior = model.posterior
-    rows = model.rows(belief.x[belief.feasible])
-    means = posterior.moments(rows).mean[:, 0]
-    best = np.array([means.max()])
-    unknown = model.rows(belief.pending)
+    observed = belief.x[belief.feasible]
     if model.noisy:
-        top = np.argsort(-means, kind="stable")[:_BASELINE]
-        unknown = rows[top].joined(unknown)
+        means = model.moments(observed).mean[:, 0]
+        observed = observed[np.argsort(-means, kind="stable")[:_BASELINE]]
+    posterior, values = completed(model, observed, belief.pending, _DRAWS, rng)
+    return posterior, values.max(axis=0)
+
+
+def completed(
+    model: ExactModel, observed: Array, pending: Array, count: int, rng: np.random.Generator
+) -> tuple[Posterior, Array]:
+    """A process given K joint draws of the noise-free values that are not known.
+
+    Args:
+        model: the process.
+        observed: (n, d) features of observed rows; not known where there is noise.
+        pending: (k, d) features of rows whose outcome is awaited.
+        count: how many draws, a power of two; K = 1 where everything is known.
+        rng: draws them.
+
+    Returns:
+        The process, and (n + k, K) values at the observed, then the pending rows.
+    """
+    posterior, rows, unknown = model.posterior, model.rows(observed), model.rows(pending)
+    if model.noisy:
+        unknown = rows.joined(unknown)
+    values = np.empty((0, 1)) if model.noisy else posterior.moments(rows).mean
     if not len(unknown):
-        return posterior, best
-    draws = posterior.draws(unknown, normals(len(unknown), _DRAWS, rng))
-    best = draws.max(axis=0) if model.noisy else np.maximum(draws.max(axis=0), best)
-    return posterior.given(unknown, draws, np.zeros(len(unknown))), best
+        return posterior, values
+    draws = posterior.draws(unknown, normals(len(unknown), count, rng))
+    known = np.broadcast_to(values, (len(values), count))
+    completion = posterior.given(unknown, draws, np.zeros(len(unknown)))
+    return completion, np.concatenate([known, draws])

@@ -37,64 +37,50 @@ with warnings.catch_warnings():
     from botorch.models.gpytorch import GPyTorchModel
     from botorch.models.model import ModelList
     from botorch.models.model_list_gp_regression import ModelListGP
-    from botorch.utils.multi_objective.pareto import is_non_dominated
+    from botorch.utils.multi_objective.box_decompositions import FastNondominatedPartitioning
 
 _SAMPLES = {2: 128, 3: 64}
 _FEW_SAMPLES = 32  # of four objectives and more
 _ROUGH = 1e-3  # share of the volume that the partition for these leaves out
 _EXACT_UP_TO = 3
-_BELOW = 0.1  # of the front's extent, by which the reference point lies below its worst values
 _AUGMENTED = 0.05  # share of the sum in the Chebyshev scalarisation (Knowles 2006, eq. 2)
 _STEEP = 300.0  # exponent whose exponential is still finite when squared
 _CHUNK = 64  # points at once: each meets every cell of every sample's partition
 
 
-@dataclass(frozen=True)
-class EHVI(Acquisition):
-    """Log noisy expected hypervolume improvement, for two to five objectives.
+def noisy_ehvi(belief: Belief, reference: Array, rng: np.random.Generator) -> AcquisitionFunction:
+    """Log noisy expected improvement of the hypervolume above (m,) scores, by quasi-Monte Carlo."""
+    seed, m = drawn_seed(rng), len(belief.objectives)
+    units = _Units(belief)
+    corner = tensor(units.of(reference[None])[0], belief.device)
+    model = joint(belief)
+    objective = GenericMCMultiOutputObjective(units.scores)
+    with isolated(seed, belief.device), _uncompiled():
+        baseline = prune_inferior_points_multi_objective(
+            model, tensor(belief.x[belief.feasible], belief.device), corner, objective
+        )
+        function = logei.qLogNoisyExpectedHypervolumeImprovement(
+            model,
+            corner,
+            baseline,
+            sampler=sampler(_SAMPLES.get(m, _FEW_SAMPLES), seed),
+            objective=objective,
+            X_pending=awaited(belief),
+            alpha=0.0 if m <= _EXACT_UP_TO else _ROUGH,
+        )
+    return Autograd(function, belief.device, _CHUNK)
 
-    Daulton, Balandat and Bakshy (2021), *Parallel Bayesian Optimization of Multiple Noisy
-    Objectives with Expected Hypervolume Improvement*; Ament et al. (2023) for the logarithm.
-    The reference point is a tenth of the observed feasible front's extent below its worst values,
-    as in BoTorch (Ishibuchi et al. 2011). An objective in which the front has no extent, as in a
-    front of one row, takes the extent and the worst value of all feasible rows. Constraints
-    multiply it by the probability that they hold. From four objectives on the volume is
-    partitioned approximately.
 
-    Args:
-        reference: (m,) scores that a row must exceed in every objective to count, larger is better
-            as in ``problem.scores``; None infers them.
+def partition(front: Array, corner: Array) -> tuple[Array, Array]:
+    """(b, m) lower and upper corners of boxes that fill what a (f, m) front leaves above a corner.
+
+    Lacour, Klamroth and Fonseca (2017), *A box decomposition algorithm to compute the hypervolume
+    indicator*, as in BoTorch; a box without an upper end has an infinite one.
     """
-
-    reference: tuple[float, ...] | None = None
-
-    def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
-        return constrained(belief, lambda: self._unconstrained(belief, rng))
-
-    def _unconstrained(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
-        seed, m = drawn_seed(rng), len(belief.objectives)
-        units = _Units(belief)
-        if self.reference is None:
-            reference = reference_point(units.observed)
-        else:
-            reference = units.of(_sized(self.reference, m, "reference")[None])[0]
-        corner = tensor(reference, belief.device)
-        model = joint(belief)
-        objective = GenericMCMultiOutputObjective(units.scores)
-        with isolated(seed, belief.device), _uncompiled():
-            baseline = prune_inferior_points_multi_objective(
-                model, tensor(belief.x[belief.feasible], belief.device), corner, objective
-            )
-            function = logei.qLogNoisyExpectedHypervolumeImprovement(
-                model,
-                corner,
-                baseline,
-                sampler=sampler(_SAMPLES.get(m, _FEW_SAMPLES), seed),
-                objective=objective,
-                X_pending=awaited(belief),
-                alpha=0.0 if m <= _EXACT_UP_TO else _ROUGH,
-            )
-        return Autograd(function, belief.device, _CHUNK)
+    with isolated(0, "cpu"), _uncompiled():
+        boxes = FastNondominatedPartitioning(tensor(corner, "cpu"), tensor(front, "cpu"))
+        lower, upper = boxes.get_hypercell_bounds().numpy()
+    return lower, upper
 
 
 @dataclass(frozen=True)
@@ -157,17 +143,6 @@ def _scalarised(
         return -(shortfall.amax(dim=-1) + _AUGMENTED * total)
 
     return noisy_improvement(joint(belief), belief, GenericMCObjective(utility), rng)
-
-
-def reference_point(scores: Array) -> Array:
-    """(m,) a point below the front of (n, m) scores, n >= 1; see ``EHVI``."""
-    front = scores[is_non_dominated(torch.tensor(scores)).numpy()]
-    worst, extent = front.min(axis=0), np.ptp(front, axis=0)
-    flat = extent <= 0
-    worst = np.where(flat, scores.min(axis=0), worst)
-    extent = np.where(flat, np.ptp(scores, axis=0), extent)
-    reference: Array = worst - _BELOW * np.where(extent > 0, extent, 1.0)
-    return reference
 
 
 def joint(belief: Belief) -> Any:

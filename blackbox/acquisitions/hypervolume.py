@@ -1,0 +1,237 @@
+"""Expected hypervolume improvement, in closed form on the fast engine for two and three objectives.
+
+What a front does not dominate is cut into boxes; what an outcome adds to the volume is the sum over
+boxes of the part of each that it dominates, a product over objectives. For independent normals
+
+    EHVI = sum over boxes of prod over objectives of (g(l) - g(u)),   g(a) = E[(Y - a)+] = s h(z),
+
+with l and u a box's lower and upper corner, z = (mu - a) / s, and h as for expected improvement.
+(Yang, Emmerich, Deutz and Bäck 2019, *Efficient computation of expected hypervolume improvement
+using box decomposition algorithms*.) Noise and pending rows are drawn jointly, as for ``EI``: each
+draw has a front and boxes of its own (Daulton, Balandat and Bakshy 2021), and all share the
+deviations.
+
+Notation: p points, m objectives, K draws, b boxes of all draws together.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
+from blackbox.acquisitions.feasibility import constrained
+from blackbox.acquisitions.improvement import completed
+from blackbox.acquisitions.normal import log_h, ratios
+from blackbox.batch import Array
+from blackbox.errors import ProblemError
+from blackbox.metrics import is_nondominated, nondominated_ranks
+from blackbox.surrogates.exact import ExactModel
+from blackbox.surrogates.features import Features
+from blackbox.surrogates.posterior import Posterior
+
+_CLOSED = 3  # objectives up to which boxes are few
+_DRAWS = {2: 16, 3: 4}
+_BASELINE = 48  # observed rows whose noise-free values are drawn, those of the first fronts
+_BELOW = 0.1  # of the front's extent, by which the reference point lies below its worst values
+_TOP = 1e10  # stands for a box without an upper end
+_CELLS = 2**18  # points times boxes at once
+_LEAST = 1e-12  # share of g(l) that a box must keep to be told from nothing
+
+
+@dataclass(frozen=True)
+class EHVI(Acquisition):
+    """Log noisy expected hypervolume improvement, for two to five objectives.
+
+    In closed form where the models are of the fast engine and not warped, and the objectives are
+    at most three; by BoTorch's quasi-Monte Carlo elsewhere (Daulton, Balandat and Bakshy 2021,
+    *Parallel Bayesian Optimization of Multiple Noisy Objectives with Expected Hypervolume
+    Improvement*; Ament et al. 2023 for the logarithm), from four objectives on with an approximate
+    partition of the volume. The reference point is a tenth of the observed feasible front's extent
+    below its worst values, as in BoTorch (Ishibuchi et al. 2011). An objective in which the front
+    has no extent, as in a front of one row, takes the extent and the worst value of all feasible
+    rows. Constraints multiply it by the probability that they hold.
+
+    Args:
+        reference: (m,) scores that a row must exceed in every objective to count, larger is better
+            as in ``problem.scores``; None infers them.
+    """
+
+    reference: tuple[float, ...] | None = None
+
+    def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
+        return constrained(belief, lambda: self._unconstrained(belief, rng))
+
+    def _unconstrained(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
+        m = len(belief.objectives)
+        if self.reference is not None and len(self.reference) != m:
+            raise ProblemError(
+                f"reference must be one number for each of {m} objectives; got {self.reference}"
+            )
+        reference = self.reference or tuple(reference_point(belief.scores[belief.feasible]))
+        models = [
+            model
+            for model in belief.objectives
+            if isinstance(model, ExactModel) and math.isinf(model.outcomes.c)
+        ]
+        if len(models) < m or m > _CLOSED:
+            from blackbox.acquisitions.torch.several import noisy_ehvi
+
+            return noisy_ehvi(belief, np.asarray(reference), rng)
+        # Volumes of standardised scores are those of scores but for a factor.
+        pairs = zip(models, reference, strict=True)
+        corner = np.array([model.outcomes.forward(np.array([r]))[0] for model, r in pairs])
+        posteriors, values = _completed(models, belief, rng)
+        return HypervolumeImprovement(belief.features, models, posteriors, _boxes(values, corner))
+
+
+def reference_point(scores: Array) -> Array:
+    """(m,) a point below the front of (n, m) scores, n >= 1; see ``EHVI``."""
+    front = scores[is_nondominated(scores)]
+    worst, extent = front.min(axis=0), np.ptp(front, axis=0)
+    flat = extent <= 0
+    worst = np.where(flat, scores.min(axis=0), worst)
+    extent = np.where(flat, np.ptp(scores, axis=0), extent)
+    reference: Array = worst - _BELOW * np.where(extent > 0, extent, 1.0)
+    return reference
+
+
+def _completed(
+    models: list[ExactModel], belief: Belief, rng: np.random.Generator
+) -> tuple[list[Posterior], Array]:
+    """Each objective's process completed by draws, and (r, m, K) values at what counts as told."""
+    observed = belief.x[belief.feasible]
+    if any(model.noisy for model in models):
+        means = np.column_stack([model.moments(observed).mean[:, 0] for model in models])
+        ranks = nondominated_ranks(means)
+        observed = observed[np.argsort(ranks, kind="stable")[:_BASELINE]]
+    count = _DRAWS[len(models)]
+    pairs = [completed(model, observed, belief.pending, count, rng) for model in models]
+    most = max(values.shape[1] for _, values in pairs)
+    spread = [np.broadcast_to(values, (len(values), most)) for _, values in pairs]
+    return [posterior for posterior, _ in pairs], np.stack(spread, axis=1)
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """What the fronts of all draws leave undominated.
+
+    Args:
+        lower: (b, m) corners, standardised scores.
+        upper: (b, m).
+        draw: (b,) the draw whose front each box belongs to.
+        draws: how many there are.
+    """
+
+    lower: Array
+    upper: Array
+    draw: npt.NDArray[np.intp]
+    draws: int
+
+
+def _boxes(values: Array, corner: Array) -> Boxes:
+    """Of (r, m, K) values above a (m,) corner."""
+    cut = [_partition(values[:, :, k], corner) for k in range(values.shape[2])]
+    lower, upper = (np.concatenate(parts) for parts in zip(*cut, strict=True))
+    draw = np.repeat(np.arange(len(cut)), [len(part) for part, _ in cut])
+    return Boxes(lower, upper, draw, len(cut))
+
+
+def _partition(values: Array, corner: Array) -> tuple[Array, Array]:
+    """(b, m) lower and upper corners of boxes that fill what (r, m) values do not dominate."""
+    values = values[(values > corner).all(axis=1)]
+    front = np.unique(values[is_nondominated(values)], axis=0)
+    if len(corner) == 2:
+        left = np.concatenate([corner[:1], front[:, 0]])  # a staircase, from the left
+        right = np.concatenate([front[:, 0], [_TOP]])
+        floor = np.concatenate([front[:, 1], corner[1:]])
+        top = np.full_like(floor, _TOP)
+        return np.stack([left, floor], axis=1), np.stack([right, top], axis=1)
+    from blackbox.acquisitions.torch.several import partition
+
+    lower, upper = partition(front, corner)
+    return lower, np.minimum(upper, _TOP)
+
+
+class HypervolumeImprovement:
+    """The logarithm of the expected improvement, as a function of features.
+
+    Args:
+        features: the coordinates of rows.
+        models: m of the fast engine, not warped.
+        posteriors: each model's process completed by draws.
+        boxes: what no front dominates.
+    """
+
+    def __init__(
+        self,
+        features: Features,
+        models: list[ExactModel],
+        posteriors: list[Posterior],
+        boxes: Boxes,
+    ) -> None:
+        self._features = features
+        self._processes = list(zip(models, posteriors, strict=True))
+        self._boxes = boxes
+        self._chunk = max(1, _CELLS // len(boxes.draw))
+
+    def values(self, points: Array) -> Array:
+        chunks = range(0, len(points), self._chunk)
+        parts = [self._measured(points[i : i + self._chunk], slopes=False)[0] for i in chunks]
+        return np.concatenate([np.empty(0), *parts])
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        return self._measured(points, slopes=True)
+
+    def _measured(self, points: Array, *, slopes: bool) -> tuple[Array, Array]:
+        boxes, m = self._boxes, len(self._processes)
+        moments = [
+            model.on_features(posterior.moments(model.rows(points)))
+            for model, posterior in self._processes
+        ]
+        sides = [
+            _side(moments[j].mean, moments[j].deviation, boxes, j, slopes=slopes) for j in range(m)
+        ]
+        each = np.sum([side[0] for side in sides], axis=0)  # (p, b)
+        most = each.max(axis=1, keepdims=True)
+        share = np.exp(each - most)
+        total = share.sum(axis=1, keepdims=True)
+        value = (most + np.log(total))[:, 0] - math.log(boxes.draws)
+        gradient = np.zeros(points.shape)
+        if slopes:
+            share /= total
+            for moment, (_, by_mean, by_deviation) in zip(moments, sides, strict=True):
+                of_draws = _gathered(share * by_mean, boxes, moment.mean.shape[1])
+                gradient += moment.pull(of_draws, (share * by_deviation).sum(axis=1))
+        return value, gradient
+
+
+def _side(
+    mean: Array, deviation: Array, boxes: Boxes, j: int, *, slopes: bool
+) -> tuple[Array, Array, Array]:
+    """(p, b) logarithms of ``g(l) - g(u)`` of one objective, and derivatives by mean, deviation."""
+    s = deviation[:, None]
+    mu = mean[:, boxes.draw] if mean.shape[1] > 1 else mean
+    low, high = (mu - boxes.lower[:, j]) / s, (mu - boxes.upper[:, j]) / s
+    log = log_h(low)
+    ratio = np.exp(log_h(high) - log)
+    left = np.maximum(1.0 - ratio, _LEAST)
+    value = np.log(s) + log + np.log(left)
+    if not slopes:
+        return value, value, value
+    (chance, density), (chance_up, density_up) = ratios(low), ratios(high)
+    by_mean = (chance - ratio * chance_up) / left / s
+    by_deviation = (density - ratio * density_up) / left / s
+    return value, by_mean, by_deviation
+
+
+def _gathered(by_box: Array, boxes: Boxes, components: int) -> Array:
+    """(p, K) sums over each draw's boxes of (p, b) values."""
+    if components == 1:
+        return by_box.sum(axis=1, keepdims=True)
+    starts = np.searchsorted(boxes.draw, np.arange(components))
+    gathered: Array = np.add.reduceat(by_box, starts, axis=1)
+    return gathered
