@@ -1,0 +1,28 @@
+"""Optimizers that fill an archive with elites, loaded when they are first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from blackbox.optimizers.quality_diversity.dominated import DominatedNovelty
+    from blackbox.optimizers.quality_diversity.map_elites import MapElites
+    from blackbox.optimizers.quality_diversity.novelty import NoveltySearch
+
+# Each name and the module of this package that defines it.
+_HOME = {
+    "DominatedNovelty": "dominated",
+    "MapElites": "map_elites",
+    "NoveltySearch": "novelty",
+}
+
+__all__ = ["DominatedNovelty", "MapElites", "NoveltySearch"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
