@@ -5,6 +5,8 @@ objective, larger is better. Reference points and reference fronts are scores to
 NaN (a failed evaluation) is never in a front and never improves a number.
 """
 
+from blackbox.metrics.comparison import Comparison, compare_archives
+from blackbox.metrics.illumination import Elites, Illumination, illumination
 from blackbox.metrics.indicators import (
     epsilon_additive,
     epsilon_multiplicative,
@@ -19,22 +21,36 @@ from blackbox.metrics.pareto import (
     is_nondominated,
     nondominated_ranks,
 )
-from blackbox.metrics.quality_diversity import coverage, qd_score
+from blackbox.metrics.quality_diversity import (
+    archive_profile,
+    coverage,
+    cqd_score,
+    moqd_score,
+    qd_score,
+)
 from blackbox.metrics.regret import best_so_far, incumbents, inference_regret, simple_regret
 
 __all__ = [
+    "Comparison",
+    "Elites",
+    "Illumination",
+    "archive_profile",
     "attainment",
     "best_so_far",
+    "compare_archives",
     "coverage",
+    "cqd_score",
     "epsilon_additive",
     "epsilon_multiplicative",
     "hypervolume",
     "hypervolume_trace",
     "igd_plus",
+    "illumination",
     "incumbents",
     "inference_regret",
     "is_nondominated",
     "lattice_weights",
+    "moqd_score",
     "nondominated_ranks",
     "qd_score",
     "r2",
