@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from blackbox.batch import Array, Batch
-from blackbox.errors import ProblemError, require
+from blackbox.errors import require
 from blackbox.formulation import Maximize, Minimize, Objective, Problem
+from blackbox.problems.exhaustive import distinct
 from blackbox.space import Sequence as String
 from blackbox.space import Space
 
@@ -46,11 +47,7 @@ class Aptamer(Problem):
         objectives: Sequence[str] = ("energy", "pairs", "hairpins"),
         length: int | tuple[int, int] = 30,
     ) -> None:
-        listed = [objectives] if isinstance(objectives, str) else list(objectives)
-        if not listed or len(set(listed)) < len(listed) or not set(listed) <= set(_OBJECTIVES):
-            raise ProblemError(
-                f"Aptamer(objectives={listed}): give different names of {[*_OBJECTIVES]}"
-            )
+        listed = distinct(self.name, "objectives", objectives, _OBJECTIVES)
         self.space = Space(String("dna", "ACGT", length))
         self.objectives = tuple(_OBJECTIVES[name] for name in listed)
         worst = {"energy": 0.0, "pairs": 0.0, "hairpins": 0.0, "length": self.space["dna"].size}

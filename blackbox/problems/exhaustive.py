@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ class Exhaustive(Problem):
     def table(self) -> Batch:
         """Every candidate with its outcomes, (N,) rows; the last choice varies fastest."""
         sizes = choices(self.space)
-        picked = np.indices(sizes).reshape(len(sizes), -1).T
+        picked = np.indices(sizes.tolist()).reshape(len(sizes), -1).T
         rows = self.space.decode((picked + 0.5) / sizes)
         return rows.with_columns(**self.measure(rows))
 
@@ -67,11 +67,9 @@ class Exhaustive(Problem):
         Args:
             n: at most so many, evenly taken; by default all.
         """
-        whole = self._front if n is None or n >= len(self._front) else None
-        if whole is not None:
-            return whole
-        assert n is not None
-        return self._front[np.linspace(0, len(self._front) - 1, n).round().astype(np.int64)]
+        size = len(self._front)
+        some = np.linspace(0, size - 1, size if n is None else min(n, size))
+        return self._front[some.round().astype(np.int64)]
 
     @cached_property
     def _front(self) -> Batch:
@@ -87,8 +85,13 @@ def choices(space: Space) -> npt.NDArray[np.int64]:
     return np.array(sizes, dtype=np.int64)
 
 
-def digits(values: Any, base: int, length: int) -> npt.NDArray[np.int64]:
-    """(n, length) digits of whole numbers, the first one weighing most."""
-    weights = base ** np.arange(length - 1, -1, -1, dtype=np.int64)
-    found: npt.NDArray[np.int64] = np.asarray(values)[:, None] // weights % base
-    return found
+def distinct(owner: str, argument: str, given: Sequence[str], known: Collection[str]) -> list[str]:
+    """Names that are known and not given twice.
+
+    Raises:
+        ProblemError: none, an unknown one, or one twice.
+    """
+    listed = [given] if isinstance(given, str) else list(given)
+    if not listed or len(set(listed)) < len(listed) or any(name not in known for name in listed):
+        raise ProblemError(f"{owner}({argument}={listed}): give different names of {[*known]}")
+    return listed

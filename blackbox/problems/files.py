@@ -6,10 +6,13 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from blackbox.errors import ProblemError
 
 VARIABLE = "BLACKBOX_DATA"
+
+PathLike: TypeAlias = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class DataFile:
     sha256: str
     source: str
 
-    def find(self, path: str | os.PathLike[str] | None = None) -> Path:
+    def find(self, path: PathLike | None = None) -> Path:
         """The file, with its content checked.
 
         Args:
@@ -47,7 +50,7 @@ class DataFile:
             )
         return found
 
-    def _place(self, path: str | os.PathLike[str] | None) -> Path:
+    def _place(self, path: PathLike | None) -> Path:
         if path is not None:
             return Path(path)
         if not os.environ.get(VARIABLE):

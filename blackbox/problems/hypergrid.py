@@ -11,7 +11,7 @@ import numpy.typing as npt
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Maximize
-from blackbox.problems.exhaustive import Exhaustive
+from blackbox.problems.exhaustive import Exhaustive, distinct
 from blackbox.problems.single import dimension
 from blackbox.space import Integer, Space
 
@@ -55,7 +55,7 @@ class HyperGrid(Exhaustive):
         plateau = (away > 0.25).all(axis=1)
         mode = ((away > 0.3) & (away < 0.4)).all(axis=1)
         r0, r1, r2 = self._rewards
-        return {"reward": r0 + r1 * plateau + r2 * mode}
+        return {"reward": np.asarray(r0 + r1 * plateau + r2 * mode)}
 
     @cached_property
     def law(self) -> Floats:
@@ -92,11 +92,7 @@ class HyperGridObjectives(Exhaustive):
     about = "Classical functions of two numbers, on a grid"
 
     def __init__(self, names: Sequence[str] = ("branin", "currin"), side: int = 32) -> None:
-        listed = [names] if isinstance(names, str) else list(names)
-        if not listed or not set(listed) <= set(_FUNCTIONS) or len(set(listed)) < len(listed):
-            raise ProblemError(
-                f"{self.name}(names={listed}): give different names of {sorted(_FUNCTIONS)}"
-            )
+        listed = distinct(self.name, "names", names, _FUNCTIONS)
         self.space = _grid(self, side, 2)
         self._side = side
         self.objectives = tuple(Maximize(name) for name in listed)

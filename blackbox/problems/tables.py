@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -20,11 +19,11 @@ import numpy.typing as npt
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Maximize, Minimize, Objective
-from blackbox.problems.exhaustive import Exhaustive
-from blackbox.problems.files import DataFile
-from blackbox.space import Categorical, Sequence as String, Space
+from blackbox.problems.exhaustive import Exhaustive, distinct
+from blackbox.problems.files import DataFile, PathLike
+from blackbox.space import Categorical, Space
+from blackbox.space import Sequence as String
 
-PathLike = str | os.PathLike[str]
 Columns = Mapping[str, npt.NDArray[np.float64]]
 
 
@@ -39,6 +38,10 @@ class _Looked(Exhaustive):
         return {o.name: self._columns[o.name][where] for o in self.objectives}
 
 
+_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+_EDGES = ("edge_1_0", "edge_2_0", "edge_2_1", "edge_3_0", "edge_3_1", "edge_3_2")
+
+
 class NatsBench(_Looked):
     """NATS-Bench's topology space: a cell of six edges with one of five operations each.
 
@@ -49,16 +52,13 @@ class NatsBench(_Looked):
         dataset: "cifar10", "cifar100" or "imagenet16-120".
         objectives: "accuracy" (percent, maximized), "macs" (millions, minimized), "params"
             (millions, minimized); one or more.
-        path: ``nats_bench_tss.csv``: columns ``ops`` (six digits, the operations of the edges
-            1<-0, 2<-0, 2<-1, 3<-0, 3<-1, 3<-2 in the order of ``OPERATIONS``),
-            ``{dataset}_test_200``, ``macs_m`` and ``params_m``, 15 625 rows.
+        path: ``nats_bench_tss.csv``: columns ``ops`` (six digits: the numbers of the operations,
+            in the order of the space), ``{dataset}_test_200``, ``macs_m`` and ``params_m``.
 
     Raises:
         ProblemError: an unknown dataset or objective, or a file that is missing or differs.
     """
 
-    OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-    EDGES = ("edge_1_0", "edge_2_0", "edge_2_1", "edge_3_0", "edge_3_1", "edge_3_2")
     DATASETS: ClassVar = {
         "cifar10": "cifar10_test_200",
         "cifar100": "cifar100_test_200",
@@ -71,7 +71,7 @@ class NatsBench(_Looked):
         "columns that blackbox.problems.NatsBench describes",
     )
 
-    space = Space(*(Categorical(edge, OPERATIONS) for edge in EDGES))
+    space = Space(*(Categorical(edge, _OPERATIONS) for edge in _EDGES))
     about = "Accuracy of a neural network by the operations of its cell (NATS-Bench)"
 
     def __init__(
@@ -87,7 +87,7 @@ class NatsBench(_Looked):
             "macs": (Minimize("macs"), "macs_m", 220.2),
             "params": (Minimize("params"), "params_m", 1.54),
         }
-        listed = _distinct("NatsBench", "objectives", objectives, known)
+        listed = distinct("NatsBench", "objectives", objectives, known)
         self.objectives = tuple(known[name][0] for name in listed)
         self.reference = Batch({name: [known[name][2]] for name in listed})
         rows = _csv(self.file.find(path))
@@ -125,7 +125,7 @@ class TFBind8(_Looked):
     def __init__(self, *factors: str, path: PathLike | None = None) -> None:
         rows = _csv(self.file.find(path))
         known = [name for name in rows if name != "kmer"]
-        listed = _distinct("TFBind8", "factors", factors or ("SIX6_REF_R1",), known)
+        listed = distinct("TFBind8", "factors", factors or ("SIX6_REF_R1",), known)
         self.objectives = tuple(Maximize(name) for name in listed)
         self.reference = Batch({name: [0.0] for name in listed})
         order = np.argsort(rows["kmer"])
@@ -173,17 +173,3 @@ def _csv(path: Path) -> dict[str, npt.NDArray[np.str_]]:
 
 def _unit(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray((values - values.min()) / np.ptp(values))
-
-
-def _distinct(
-    owner: str, argument: str, given: Sequence[str], known: Sequence[str] | Mapping[str, object]
-) -> list[str]:
-    """Names that are known and not given twice.
-
-    Raises:
-        ProblemError: none, an unknown one, or one twice.
-    """
-    listed = [given] if isinstance(given, str) else list(given)
-    if not listed or len(set(listed)) < len(listed) or any(name not in known for name in listed):
-        raise ProblemError(f"{owner}({argument}={listed}): give different names of {[*known]}")
-    return listed
