@@ -1,16 +1,28 @@
-"""The compiled versions of what ``_placing`` does; importing this module needs numba."""
+"""The compiled versions of what ``_placing`` does; importing this module needs numba.
+
+Signatures are given, so that each loop is compiled once, whether a column is read-only or not.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
+from numba import boolean, float64, int32, int64, njit, types
 
 from blackbox.batch import Array
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _given(dtype: Any, ndim: int) -> Any:
+    return types.Array(dtype, ndim, "A", readonly=True)
+
+
+_FLOATS, _MATRIX, _INTS = _given(float64, 1), _given(float64, 2), _given(int64, 1)
+_PLACE = (int64[::1], _FLOATS, int32[::1], float64[::1], int64, float64, int64[::1])
+_CELLS = (_MATRIX, _FLOATS, _FLOATS, _INTS, float64, boolean)
+
+
+@njit([_PLACE], cache=True)
 def place(
     cells: Array,
     scores: Array,
@@ -26,12 +38,16 @@ def place(
     gain = np.full(n, np.nan)
     rows, winner = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     total, count = np.empty(n), np.empty(n, dtype=np.int64)
-    known, groups = k, 0
+    known, groups, outside = k, 0, 0
     for i in range(n):
         cell, score = cells[i], scores[i]
-        if cell < 0:
+        if not np.isfinite(score):
+            cells[i] = -1
             continue
-        row = np.int64(index[cell]) - 1
+        if cell < 0:
+            outside += 1
+            continue
+        row = int(index[cell]) - 1
         old = 0 <= row < k
         base = thresholds[row] if old else least
         gain[i] = score if base == -np.inf else score - base
@@ -54,10 +70,11 @@ def place(
         count[g] += 1
     for g in range(groups):
         group_of[rows[g]] = -1
-    return status, gain, rows[:groups], winner[:groups], total[:groups], count[:groups]
+    found = rows[:groups], winner[:groups], total[:groups], count[:groups]
+    return known, outside, status, gain, *found
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@njit([_CELLS], cache=True)
 def grid_cells(
     measures: Array, low: Array, scale: Array, dims: Array, edge: float, clip: bool
 ) -> Array:
@@ -76,3 +93,11 @@ def grid_cells(
             cell = cell * dims[j] + min(np.int64(at), dims[j] - 1)
         cells[i] = cell
     return cells
+
+
+@njit([(float64[:, ::1], _INTS, _MATRIX, _INTS)], cache=True)
+def put(target: Array, rows: Array, column: Array, source: Array) -> None:
+    """``target[rows] = column[source]``, which NumPy does slowly where rows are short."""
+    for i in range(len(rows)):
+        for j in range(target.shape[1]):
+            target[rows[i], j] = column[source[i], j]

@@ -1,10 +1,11 @@
 """One pass over a batch: which rows beat their cell's threshold, and which of them wins it.
 
-Two versions with one contract and bit-equal answers: plain NumPy, and a compiled loop (``compiled``)
-for archives that see enough rows to be worth the compiler's start.
+Two versions with one contract and bit-equal answers: plain NumPy here, and compiled loops in
+``_compiled`` for archives that see enough rows to be worth the compiler's start.
 
 Contract: ``index`` (size,) holds 1 + the row of each cell's elite, 0 where there is none, and gets
-the numbers of new rows, in the order in which the batch first fills their cells.
+the numbers of new rows, in the order in which the batch first fills their cells. Rows whose score
+is not finite lose their cell.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ class Placed(NamedTuple):
     """What a batch does to an archive; g is the number of cells in which a row was accepted.
 
     Attributes:
+        n: number of the archive's rows from now on.
+        outside: number of rows without a cell whose score is finite.
         status: (n,) int8; 0 refused, 1 beats the threshold of a filled cell, 2 of an empty one.
         gain: (n,) score above the threshold (above 0 where that is -inf); NaN without a cell.
         rows: (g,) rows of those cells' elites.
@@ -29,6 +32,8 @@ class Placed(NamedTuple):
         count: (g,) number of accepted rows.
     """
 
+    n: int
+    outside: int
     status: npt.NDArray[np.int8]
     gain: npt.NDArray[np.float64]
     rows: npt.NDArray[np.int64]
@@ -44,12 +49,15 @@ def place(
 
     Args:
         cells: (n,) int64 cell of each row, -1 for none.
-        scores: (n,) scores, finite where there is a cell.
+        scores: (n,) scores.
         index: (size,) row + 1 of each cell; new rows are entered.
         thresholds: (>= k,) threshold of each row.
         k: number of rows.
         least: threshold of an empty cell.
     """
+    finite = np.isfinite(scores)
+    outside = np.count_nonzero(finite & (cells < 0))
+    cells[~finite] = -1
     inside = cells >= 0
     rows = np.where(inside, index[cells], 0).astype(np.int64) - 1
     filled = rows >= 0
@@ -69,11 +77,12 @@ def place(
     winner = source[order[ends]]
     rows = rows[winner]
     new = rows < 0
-    rows[new] = k + np.arange(np.count_nonzero(new))
+    n = k + np.count_nonzero(new)
+    rows[new] = np.arange(k, n)
     index[cells[winner[new]]] = rows[new] + 1
     count = np.bincount(group, minlength=len(first))
     total = np.bincount(group, scores[source], minlength=len(first))
-    return Placed(status, gain, rows, winner, total, count)
+    return Placed(n, outside, status, gain, rows, winner, total, count)
 
 
 def grid_cells(
@@ -89,7 +98,8 @@ def grid_cells(
         edge: how far beside a boundary, in cells, a value counts as on it: 0.3 is no exact number.
         clip: whether what is outside belongs to the nearest cell.
     """
-    at = (measures - low) * scale + edge
+    with np.errstate(over="ignore"):
+        at = (measures - low) * scale + edge
     if clip:
         at = np.minimum(np.maximum(at, 0.0), dims - 0.5)  # NaN stays NaN
     good = ((at >= 0.0) & (at <= dims + 2 * edge)).all(axis=1)

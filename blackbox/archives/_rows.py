@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import ModuleType
 
 import numpy as np
 
@@ -40,10 +41,28 @@ class Rows:
                 new[: self.n] = old[: self.n]
         self.n = n
 
-    def put(self, rows: Array, columns: Mapping[str, Array], source: Array) -> None:
-        """Copy the rows ``source`` of some columns to ``rows``."""
-        for name, column in columns.items():
-            self.arrays[name][rows] = column[source]
+    def put(
+        self,
+        rows: Array,
+        columns: Mapping[str, Array],
+        source: Array,
+        loops: ModuleType | None = None,
+    ) -> None:
+        """Overwrite rows by the rows ``source`` of some columns, those that are kept here.
+
+        Args:
+            rows: (g,) rows to overwrite.
+            columns: arrays (n, ...).
+            source: (g,) rows of these.
+            loops: the compiled loops, where there are some.
+        """
+        for name, array in self.arrays.items():
+            if name not in columns:
+                continue
+            if loops is not None and array.ndim == 2 and array.dtype == np.float64:
+                loops.put(array, rows, columns[name], source)
+            else:
+                array[rows] = columns[name][source]
 
     def columns(self) -> dict[str, Array]:
         """A copy of every filled column."""

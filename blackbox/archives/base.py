@@ -7,6 +7,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Mapping
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,6 +92,7 @@ class Archive(Elites):
         self._index = self._no_elites(size)
         self._group_of = np.zeros(0, dtype=np.int64)
         self._seen = 0
+        self._loops: ModuleType | None = None
         self._compiles = find_spec("numba") is not None
 
     def _no_elites(self, size: int) -> npt.NDArray[np.int32]:
@@ -184,66 +186,58 @@ class Archive(Elites):
             columns: ``id``, the inputs and every outcome, each (n, ...) in its canonical type.
             parents: (n,) ids of parents, -1 for none.
         """
-        cells = self._located(measures, scores)
+        self._seen += len(scores)
+        cells = self._cell_of(measures)
         placed = self._placed(cells, scores)
+        self.outside += placed.outside
         rows, winner = placed.rows, placed.winner
         if len(rows):
             self._fill_cells(placed, scores)
             if self.threshold_min > -math.inf:
                 best = scores[winner] > self._own.arrays["score"][rows]
                 rows, winner = rows[best], winner[best]
-            given = {"cell": cells, "score": scores, "measures": measures}
-            if parents is None:
-                self._own.arrays["parent"][rows] = -1
-            else:
-                given["parent"] = np.asarray(parents)
-            self._own.put(rows, given, winner)
-            self._table.put(rows, {name: columns[name] for name in self._table.arrays}, winner)
+            parents = np.full(len(scores), -1) if parents is None else np.asarray(parents)
+            own = {"cell": cells, "score": scores, "measures": measures, "parent": parents}
+            self._own.put(rows, own, winner, self._compiled)
+            self._table.put(rows, columns, winner, self._compiled)
         return Added(placed.status, placed.gain, cells)
-
-    def _located(self, measures: Floats, scores: Floats) -> Ints:
-        """Cells of rows to insert; -1 for those that failed or have none."""
-        cells = self._cell_of(measures)
-        good = np.isfinite(scores)
-        if not good.all():
-            cells[~good] = -1
-        if cells.min(initial=0) < 0:
-            self.outside += int(np.count_nonzero(good & (cells < 0)))
-        return cells
 
     @abstractmethod
     def _cell_of(self, measures: Floats) -> Ints:
         """``cell_of`` without a check; a new array."""
 
     @property
-    def _fast(self) -> bool:
-        return self._compiles and self._seen >= COMPILE_AFTER
+    def _compiled(self) -> ModuleType | None:
+        """The compiled loops, None while or where they are not worth it."""
+        if self._loops is None and self._compiles and self._seen >= COMPILE_AFTER:
+            from blackbox.archives import _compiled
+
+            self._loops = _compiled
+        return self._loops
 
     def _placed(self, cells: Ints, scores: Floats) -> Placed:
         k, n = len(self), len(cells)
-        self._seen += n
         thresholds = self._own.arrays["threshold"]
         arguments = (cells, scores, self._index, thresholds, k, self.threshold_min)
-        if not self._fast:
+        compiled = self._compiled
+        if compiled is None:
             return place(*arguments)
-        from blackbox.archives import _compiled
-
         if len(self._group_of) < k + n:
             self._group_of = np.full(k + n, -1, dtype=np.int64)
-        return Placed(*_compiled.place(*arguments, self._group_of))
+        return Placed(*compiled.place(*arguments, self._group_of))
 
     def _fill_cells(self, placed: Placed, scores: Floats) -> None:
         """Make rows for newly filled cells, and move the thresholds."""
         k, rows = len(self), placed.rows
-        n = max(k, int(rows.max()) + 1)
-        for table in (self._own, self._table):
-            table.extend(n)
+        if placed.n > k:
+            self._own.extend(placed.n)
+            self._table.extend(placed.n)
         thresholds = self._own.arrays["threshold"]
         if self.threshold_min == -math.inf:
             thresholds[rows] = scores[placed.winner]
             return
-        self._own.arrays["score"][k:n] = -np.inf
-        thresholds[k:n] = self.threshold_min
+        self._own["score"][k:] = -np.inf
+        thresholds[k : placed.n] = self.threshold_min
         stay = (1.0 - self.learning_rate) ** placed.count
         thresholds[rows] = stay * thresholds[rows] + (placed.total / placed.count) * (1 - stay)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from abc import ABC
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 
 
-class Elites(ABC):
+class Elites:
     """Rows of a problem that were worth keeping, each with its cell, score and measures.
 
     Rows are kept in the user's units, and room is taken for those there are.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from blackbox.archives._placing import grid_cells
-from blackbox.archives.base import Archive
+from blackbox.archives.base import Added, Archive
 from blackbox.archives.elites import Ints
+from blackbox.batch import Array
 from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem
 from blackbox.state import State
@@ -56,15 +58,14 @@ class GridArchive(Archive):
         threshold_min: float = -math.inf,
     ) -> None:
         m = len(problem.measures)
-        given = [cells] * m if isinstance(cells, Integral) else list(cells)
-        whole = all(isinstance(c, Integral) and not isinstance(c, bool) and c > 0 for c in given)
-        if len(given) != m or not whole:
+        dims = _each(cells, m)
+        if dims is None:
             raise ProblemError(
                 f"GridArchive: cells={cells!r}; give one positive int for each of {m} measures"
             )
         if outside not in ("refuse", "clip", "grow"):
             raise ProblemError(f"GridArchive: outside={outside!r}; give 'refuse', 'clip' or 'grow'")
-        self.dims = tuple(int(c) for c in given)
+        self.dims = dims
         self._outside = outside
         super().__init__(
             problem,
@@ -88,22 +89,28 @@ class GridArchive(Archive):
         return [np.linspace(low, high, d + 1) for low, high, d in ranges]
 
     def _cell_of(self, measures: Floats) -> Ints:
-        dims = np.array(self.dims, dtype=np.int64)
-        scale = dims / (self.high - self.low)
-        arguments = (measures, self.low, scale, dims, _EDGE, self._outside == "clip")
-        if not self._fast:
-            return grid_cells(*arguments)
-        from blackbox.archives import _compiled
+        arguments = (measures, self.low, *self._lattice, _EDGE, self._outside == "clip")
+        compiled = self._compiled
+        return grid_cells(*arguments) if compiled is None else compiled.grid_cells(*arguments)
 
-        cells: Ints = _compiled.grid_cells(*arguments)
-        return cells
+    @property
+    def _lattice(self) -> tuple[Floats, Ints]:
+        """(m,) cells per unit, and (m,) cells."""
+        dims = np.array(self.dims)
+        return dims / (self.high - self.low), dims
 
-    def _located(self, measures: Floats, scores: Floats) -> Ints:
+    def insert(
+        self,
+        scores: Floats,
+        measures: Floats,
+        columns: Mapping[str, Array],
+        parents: npt.ArrayLike | None = None,
+    ) -> Added:
         if self._outside == "grow":
             good = np.isfinite(scores) & np.isfinite(measures).all(axis=1)
             if good.any():
                 self._cover(measures[good].min(axis=0), measures[good].max(axis=0))
-        return super()._located(measures, scores)
+        return super().insert(scores, measures, columns, parents)
 
     def _cover(self, least: Floats, largest: Floats) -> None:
         """Double the ranges until they hold these measures."""
@@ -126,12 +133,10 @@ class GridArchive(Archive):
         Raises:
             ProblemError: the factor is no positive int, or more cells than memory.
         """
-        factors = [factor] * len(self.dims) if isinstance(factor, Integral) else list(factor)
-        if len(factors) != len(self.dims) or not all(
-            isinstance(f, Integral) and f > 0 for f in factors
-        ):
+        factors = _each(factor, len(self.dims))
+        if factors is None:
             raise ProblemError(f"split: factor={factor!r} must be a positive int, or one a measure")
-        dims = tuple(d * int(f) for d, f in zip(self.dims, factors, strict=True))
+        dims = tuple(d * f for d, f in zip(self.dims, factors, strict=True))
         self._no_elites(math.prod(dims))  # refuse before anything has changed
         self.dims, self.size = dims, math.prod(dims)
         self._regrid()
@@ -158,3 +163,10 @@ class GridArchive(Archive):
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.dims))
         return f"GridArchive({shape} cells, {len(self)} elites, {self.outside} rows outside)"
+
+
+def _each(given: int | Sequence[int], m: int) -> tuple[int, ...] | None:
+    """A positive int for each of m measures, None where that is not what was given."""
+    listed: list[Any] = list(given) if isinstance(given, Iterable) else [given] * m
+    whole = all(isinstance(g, Integral) and not isinstance(g, bool) and int(g) > 0 for g in listed)
+    return tuple(int(g) for g in listed) if whole and len(listed) == m else None
