@@ -11,7 +11,7 @@ import numpy as np
 from blackbox import surrogates
 from blackbox.acquisitions.base import Belief, Limit, Scenarios
 from blackbox.batch import Array
-from blackbox.formulation import Constraint, Problem
+from blackbox.formulation import Constraint, Measure, Problem
 from blackbox.formulation.outcomes import Objective
 from blackbox.optimizers.bayes.told import Told
 from blackbox.space import Real, Space
@@ -85,6 +85,19 @@ class Learning:
             self._scenarios,
         )
 
+    def measures(self, told: Told, *, commit: bool) -> list[Model]:
+        """A model of each measure, of everything told; some row must have succeeded.
+
+        Raises:
+            SingularError: a covariance cannot be factorised.
+        """
+        models = []
+        for m in self._problem.measures:
+            data = self._data((told,), [told.batch[m.name][told.ok]], m, 1.0)
+            recipe = self._recipe(m.name, warp=False)
+            models.append(self._fitted(m.name, recipe, data, commit=commit))
+        return models
+
     def state(self) -> State:
         """The memories of the fits that later ones go on from."""
         return dict(self._memory)
@@ -136,7 +149,11 @@ class Learning:
         return ExactGP(warp=warp)
 
     def _data(
-        self, parts: Sequence[Told], y: Sequence[Array], of: Objective | Constraint, sign: float
+        self,
+        parts: Sequence[Told],
+        y: Sequence[Array],
+        of: Objective | Constraint | Measure,
+        sign: float,
     ) -> Data:
         """Rows that succeeded, of this study and of earlier ones as further tasks."""
 
