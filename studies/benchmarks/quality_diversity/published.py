@@ -1,0 +1,16 @@
+"""CMA-MAE after 5.4 million evaluations of the sphere in 100 dimensions: the published figure."""
+
+from __future__ import annotations
+
+import blackbox as bb
+from studies.benchmarks.quality_diversity.runner import Suite
+from studies.benchmarks.quality_diversity.score import ALGORITHMS, table
+from studies.benchmarks.quality_diversity.settings import BATCH, Setting, illuminate
+
+SUITE = Suite(
+    "published",
+    {"sphere 100": Setting(lambda: bb.problems.SphereProjection(100), evaluations=10_000 * BATCH)},
+    {name: ALGORITHMS[name] for name in ("CMAMAE", "pyribs CMA-MAE")},
+    illuminate,
+    table,
+)
