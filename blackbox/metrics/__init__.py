@@ -2,18 +2,27 @@
 
 Everything here takes *scores*, the (n, m) array of ``problem.scores(batch)``: one column per
 objective, larger is better. Reference points and reference fronts are scores too. A row with a
-NaN (a failed evaluation) is never in a front and never improves a number.
+NaN (a failed evaluation) is never in a front and never improves a number. Metrics of laws take
+probabilities of the candidates of a problem's ``table``, those of diversity the candidates' columns.
 """
 
 from blackbox.metrics.comparison import Comparison, compare_archives
+from blackbox.metrics.diversity import (
+    edit_diversity,
+    hamming_diversity,
+    pc_entropy,
+    top_k_mean,
+)
 from blackbox.metrics.illumination import Elites, Illumination, illumination
 from blackbox.metrics.indicators import (
     epsilon_additive,
     epsilon_multiplicative,
+    gd_plus,
     igd_plus,
     lattice_weights,
     r2,
 )
+from blackbox.metrics.laws import jensen_shannon, l1_distance, modes_found, pareto_mass
 from blackbox.metrics.pareto import (
     attainment,
     hypervolume,
@@ -40,8 +49,11 @@ __all__ = [
     "compare_archives",
     "coverage",
     "cqd_score",
+    "edit_diversity",
     "epsilon_additive",
     "epsilon_multiplicative",
+    "gd_plus",
+    "hamming_diversity",
     "hypervolume",
     "hypervolume_trace",
     "igd_plus",
@@ -49,10 +61,16 @@ __all__ = [
     "incumbents",
     "inference_regret",
     "is_nondominated",
+    "jensen_shannon",
+    "l1_distance",
     "lattice_weights",
+    "modes_found",
     "moqd_score",
     "nondominated_ranks",
+    "pareto_mass",
+    "pc_entropy",
     "qd_score",
     "r2",
     "simple_regret",
+    "top_k_mean",
 ]

@@ -37,6 +37,29 @@ def igd_plus(scores: npt.ArrayLike, reference: npt.ArrayLike) -> float:
     return float(call_moocore("igd_plus", table, ref=front)) if len(table) else math.inf
 
 
+def gd_plus(scores: npt.ArrayLike, reference: npt.ArrayLike) -> float:
+    """GD+: mean distance by which the rows of the set fall short of a reference front.
+
+    mean over a in A of min over r in R of ||max(r - a, 0)|| (Ishibuchi et al. 2015): ``igd_plus``
+    the other way round. Smaller is better, 0 where every row reaches the front; it does not see
+    how much of the front is reached.
+
+    Args:
+        scores: (n, m) scores, larger is better.
+        reference: (r, m) scores of the reference front, r >= 1.
+
+    Returns:
+        A distance of at least 0; ``inf`` for an empty set.
+
+    Raises:
+        BatchError: wrong shapes, or a reference that is not finite.
+        MissingExtraError: moocore is not installed.
+    """
+    table, front = _set_and_front(scores, reference)
+    # Turned upside down, what a row falls short of the front is what the front exceeds it by.
+    return float(call_moocore("igd_plus", -front, ref=-table)) if len(table) else math.inf
+
+
 def epsilon_additive(scores: npt.ArrayLike, reference: npt.ArrayLike) -> float:
     """The least amount that, added to every score, makes the set reach the whole reference.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-VARIABLE = "BLACKBOX_DATA"
+from blackbox.problems.files import VARIABLE
 
 
 def available() -> bool:
