@@ -8,16 +8,19 @@ are never drawn as values; of more than 5 000 rows a regular sample is drawn, Pa
 the best row always among them. The arrays behind the pictures come from ``blackbox.plot.data``.
 
 ``posterior``, ``acquisition``, ``cross_validation`` and ``importance`` show what a ``Bayes``
-optimizer believes: give them the optimizer, or a study of it.
+optimizer believes: give them the optimizer, or a study of it. ``law``, ``learnt_order`` and
+``preferences`` show what a GFlowNet samples; they take arrays.
 """
 
 from blackbox.plot.acquisition import acquisition
 from blackbox.plot.convergence import convergence
 from blackbox.plot.cross_validation import cross_validation
 from blackbox.plot.importance import importance
+from blackbox.plot.laws import law, learnt_order
 from blackbox.plot.parallel import parallel_coordinates
 from blackbox.plot.pareto import pareto
 from blackbox.plot.posterior import posterior
+from blackbox.plot.preferences import preferences
 from blackbox.plot.simplex import simplex
 from blackbox.plot.slices import slices
 
@@ -26,9 +29,12 @@ __all__ = [
     "convergence",
     "cross_validation",
     "importance",
+    "law",
+    "learnt_order",
     "parallel_coordinates",
     "pareto",
     "posterior",
+    "preferences",
     "simplex",
     "slices",
 ]

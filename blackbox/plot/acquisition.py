@@ -9,7 +9,7 @@ import numpy as np
 from blackbox.plot.data import Map, Slice, Source, Worth
 from blackbox.plot.data import acquisition as sliced
 from blackbox.plot.panels import AxesArray, input_axis, label_rows, panels_for
-from blackbox.plot.style import INK, RAMP, SMALL, Floats, colour, tidy
+from blackbox.plot.style import INK, RAMP, Floats, colour, colour_bar, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,10 +88,7 @@ def _map(ax: Axes, drawn: Map) -> None:
     if second.log:
         ax.set_yscale("log")
     tidy(ax)
-    bar = ax.figure.colorbar(image, ax=ax, aspect=24, pad=0.03)
-    bar.set_label(drawn.name, size=SMALL, color=INK)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=SMALL - 1, colors=INK, width=0.5, length=2)
+    colour_bar(ax, image, drawn.name, shrink=1.0)
 
 
 def _limits(drawn: Worth) -> tuple[float, float]:

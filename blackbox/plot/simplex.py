@@ -9,7 +9,7 @@ import numpy as np
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
 from blackbox.plot.data import Data, Rows, axis_label, chosen, ranked, single
-from blackbox.plot.style import FAINT, INK, QUIET, RAMP, SMALL, colour, new_axes, tidy
+from blackbox.plot.style import FAINT, INK, QUIET, RAMP, SMALL, colour, colour_bar, new_axes, tidy
 from blackbox.space import Simplex
 
 if TYPE_CHECKING:
@@ -93,10 +93,7 @@ def _triangle(ax: Axes, shares: Array, drawn: Rows, parts: tuple[str, ...], labe
     ax.set_xlim(-0.06, 1.06)
     ax.set_ylim(-0.1, _CORNERS[2, 1] + 0.1)
     ax.set_axis_off()
-    bar = ax.figure.colorbar(dots, ax=ax, shrink=0.7, aspect=18, pad=0.04)
-    bar.set_label(label, size=SMALL, color=INK)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=SMALL - 1, colors=INK, width=0.5, length=2)
+    colour_bar(ax, dots, label, shrink=0.7)
 
 
 def _bars(ax: Axes, shares: Array, mixed: Simplex) -> None:

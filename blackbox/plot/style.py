@@ -51,6 +51,14 @@ def tidy(ax: Axes) -> None:
     ax.yaxis.label.set(color=INK, size=SMALL + 1)
 
 
+def colour_bar(ax: Axes, drawn: Any, label: str, shrink: float = 0.85) -> None:
+    """A thin scale of colours beside the Axes, without a frame."""
+    bar = ax.figure.colorbar(drawn, ax=ax, shrink=shrink, aspect=18, pad=0.03)
+    bar.set_label(label, size=SMALL, color=INK)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=SMALL - 1, colors=INK, width=0.5, length=2)
+
+
 def colour(i: int) -> str:
     """The i-th colour of the palette, which starts again after its last."""
     return PALETTE[i % len(PALETTE)]
