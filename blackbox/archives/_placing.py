@@ -17,6 +17,9 @@ import numpy.typing as npt
 
 from blackbox.batch import Array
 
+#: Rows after which compiled loops are used: their start would be all the cost of a short run.
+COMPILE_AFTER = 20_000
+
 
 class Placed(NamedTuple):
     """What a batch does to an archive; g is the number of cells in which a row was accepted.
@@ -28,8 +31,8 @@ class Placed(NamedTuple):
         gain: (n,) score above the threshold (above 0 where that is -inf); NaN without a cell.
         rows: (g,) rows of those cells' elites.
         winner: (g,) position in the batch of the best accepted row, the first of equals.
-        total: (g,) sum of the accepted scores.
-        count: (g,) number of accepted rows.
+        totals: (g,) sum of the accepted scores.
+        counts: (g,) number of accepted rows.
     """
 
     n: int
@@ -38,8 +41,8 @@ class Placed(NamedTuple):
     gain: npt.NDArray[np.float64]
     rows: npt.NDArray[np.int64]
     winner: npt.NDArray[np.int64]
-    total: npt.NDArray[np.float64]
-    count: npt.NDArray[np.int64]
+    totals: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]
 
 
 def place(
@@ -56,7 +59,7 @@ def place(
         least: threshold of an empty cell.
     """
     finite = np.isfinite(scores)
-    outside = np.count_nonzero(finite & (cells < 0))
+    outside = int(np.count_nonzero(finite & (cells < 0)))
     cells[~finite] = -1
     inside = cells >= 0
     rows = np.where(inside, index[cells], 0).astype(np.int64) - 1
@@ -77,12 +80,12 @@ def place(
     winner = source[order[ends]]
     rows = rows[winner]
     new = rows < 0
-    n = k + np.count_nonzero(new)
+    n = k + int(np.count_nonzero(new))
     rows[new] = np.arange(k, n)
     index[cells[winner[new]]] = rows[new] + 1
-    count = np.bincount(group, minlength=len(first))
-    total = np.bincount(group, scores[source], minlength=len(first))
-    return Placed(n, outside, status, gain, rows, winner, total, count)
+    counts = np.bincount(group, minlength=len(first))
+    totals = np.bincount(group, scores[source], minlength=len(first)).astype(np.float64)
+    return Placed(n, outside, status, gain, rows, winner, totals, counts)
 
 
 def grid_cells(
@@ -102,7 +105,7 @@ def grid_cells(
         at = (measures - low) * scale + edge
     if clip:
         at = np.minimum(np.maximum(at, 0.0), dims - 0.5)  # NaN stays NaN
-    good = ((at >= 0.0) & (at <= dims + 2 * edge)).all(axis=1)
+    good = np.all((at >= 0.0) & (at <= dims + 2 * edge), axis=1)
     steps = np.minimum(np.where(good[:, None], at, 0.0).astype(np.int64), dims - 1)
     cells = steps[:, 0]
     for j in range(1, len(dims)):

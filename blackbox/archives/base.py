@@ -1,28 +1,28 @@
-"""What every archive is: the best row found in each cell of the space of measures."""
+"""What every archive is: rows worth keeping, by their measures."""
 
 from __future__ import annotations
 
-import math
 import os
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from importlib.util import find_spec
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.archives._placing import Placed, place
-from blackbox.archives.elites import Elites, Ints
-from blackbox.batch import Array, Batch
-from blackbox.errors import BatchError, ProblemError, StateError
-from blackbox.formulation import Floats, Problem
-from blackbox.state import State, load, pack, save, unpack
+from blackbox.archives._rows import Rows
+from blackbox.batch import Array, Batch, Row
+from blackbox.errors import BatchError, ProblemError, StateError, require
+from blackbox.formulation import Floats, Problem, missing, no_inputs
+from blackbox.metrics.quality_diversity import qd_score
+from blackbox.state import State, load, pack, save
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Ints = npt.NDArray[np.int64]
 
 _SCHEMA = 1
-#: Rows after which compiled loops are used: their start would be all the cost of a short run.
-COMPILE_AFTER = 20_000
 
 
 class Added(NamedTuple):
@@ -41,87 +41,120 @@ class Added(NamedTuple):
     cell: Ints
 
 
-class Archive(Elites):
+class Archive(ABC):
     """The elites of a problem: in each cell of the space of measures the best row found there.
 
-    **Thresholds** (CMA-MAE: Fontaine & Nikolaidis 2023, arXiv 2205.10752). A row is accepted where
-    its score is above its cell's threshold. By itself that is the elite's score. With a finite
-    ``threshold_min`` it starts there and follows slowly: k accepted rows of mean score f move it
-    from t to ``(1-a)^k t + (1 - (1-a)^k) f``, a being the ``learning_rate``. The elite of a cell is
-    the best row in either case: what is accepted below it teaches an emitter and replaces nothing.
-
-    Args:
-        problem: declares measures; the first objective is the score.
-        size: number of cells; an empty one costs four bytes at most.
-        learning_rate: from 0 to 1, how fast thresholds follow the scores of accepted rows.
-        threshold_min: threshold of an empty cell: rows that score no more are refused. -inf lets
-            any row into an empty cell, and needs ``learning_rate=1``.
+    Rows are kept in the user's units, and room is taken for those there are.
 
     Attributes:
-        low: (m,) least measures of the range that is divided into cells.
+        problem: declares the measures; its first objective is the score.
+        low: (m,) least measures of interest.
         high: (m,) largest.
-        outside: number of rows so far whose measures lay outside that range and were refused.
+        outside: number of rows so far that were refused because they lay outside that range.
 
     Raises:
-        ProblemError: no measures, more cells than memory, or an argument out of range.
+        ProblemError: the problem declares no measures.
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        size: int,
-        *,
-        learning_rate: float = 1.0,
-        threshold_min: float = -math.inf,
-    ) -> None:
-        super().__init__(problem)
-        name = type(self).__name__
-        if not 0 <= learning_rate <= 1:
-            raise ProblemError(f"{name}: learning_rate={learning_rate!r} must lie in [0, 1]")
-        if math.isnan(threshold_min) or threshold_min == math.inf:
-            raise ProblemError(f"{name}: threshold_min={threshold_min!r} must be finite or -inf")
-        if threshold_min == -math.inf and learning_rate < 1:
+    def __init__(self, problem: Problem) -> None:
+        if not problem.measures:
             raise ProblemError(
-                f"{name}: learning_rate={learning_rate} needs a finite threshold_min; give the "
-                "least score worth keeping"
+                f"{type(self).__name__}: {problem.name} declares no measures; declare some"
             )
-        self.size = size
-        self.learning_rate = float(learning_rate)
-        self.threshold_min = float(threshold_min)
+        self.problem = problem
+        self.low = np.array([m.low for m in problem.measures], dtype=np.float64)
+        self.high = np.array([m.high for m in problem.measures], dtype=np.float64)
         self.outside = 0
-        self._index = self._no_elites(size)
-        self._group_of = np.zeros(0, dtype=np.int64)
-        self._seen = 0
-        self._loops: ModuleType | None = None
-        self._compiles = find_spec("numba") is not None
+        ids, reals = np.zeros(0, dtype=np.int64), np.zeros(0)
+        inputs = no_inputs(problem).columns()
+        self._table = Rows({"id": ids, **inputs, **missing(problem, 0)})
+        own = {"cell": ids, "parent": ids, "score": reals, "threshold": reals}
+        self._own = Rows({**own, "measures": np.zeros((0, len(self.low)))})
 
-    def _no_elites(self, size: int) -> npt.NDArray[np.int32]:
-        """For each cell 1 + the row of its elite, 0 for none: untouched zeros cost no memory."""
-        try:
-            return np.zeros(size, dtype=np.int32)
-        except (MemoryError, ValueError):
-            raise ProblemError(
-                f"{type(self).__name__}: {size} cells need {4 * size / 2**30:.3g} GiB, more than "
-                "there is; take fewer along each measure, or a CVTArchive"
-            ) from None
+    def __len__(self) -> int:
+        return len(self._own)
 
     @property
-    def thresholds(self) -> Floats:
-        """(k,) what a row has to beat in each filled cell."""
-        return self._own["threshold"][self._order]
+    def _order(self) -> Array:
+        return np.argsort(self._own["cell"], kind="stable")
+
+    @property
+    def elites(self) -> Batch:
+        """The elites by increasing cell: ``id``, the inputs, every outcome."""
+        return self._at(self._order)
+
+    @property
+    def cells(self) -> Ints:
+        """(k,) the elites' cells, increasing."""
+        return self._own["cell"][self._order]
+
+    @property
+    def scores(self) -> Floats:
+        """(k,) the elites' scores, larger is better; 0 where the problem has no objective."""
+        return self._own["score"][self._order]
+
+    @property
+    def measures(self) -> Floats:
+        """(k, m) the elites' measures."""
+        return self._own["measures"][self._order]
+
+    @property
+    def parents(self) -> Ints:
+        """(k,) id of the row that each elite was varied from, -1 where there is none."""
+        return self._own["parent"][self._order]
+
+    @property
+    def best(self) -> Row | None:
+        """The elite of the best score as a dict of inputs and outcomes; None if there is none."""
+        return self._at(np.array([np.argmax(self._own["score"])]))[0] if len(self) else None
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Number of cells."""
 
     @property
     def coverage(self) -> float:
         """Share of cells that are filled."""
-        return len(self) / self.size
+        return len(self) / self.size if self.size else 0.0
 
-    def cell_of(self, measures: npt.ArrayLike) -> Ints:
-        """(n,) cells of (n, m) measures; -1 where one is NaN or outside the range.
+    def qd_score(self, offset: float = 0.0) -> float:
+        """Sum of the elites' scores above ``offset``, the least possible score.
 
         Raises:
-            BatchError: measures of another shape.
+            BatchError: an elite scores less.
         """
-        return self._cell_of(self._shaped(measures))
+        return qd_score(self._own["score"], self._own["cell"], offset=offset)
+
+    def sample(self, n: int, rng: np.random.Generator) -> Batch:
+        """n uniform elites, with replacement.
+
+        Raises:
+            BatchError: there are no elites yet.
+        """
+        return self._at(self.draw(n, rng))
+
+    def draw(self, n: int, rng: np.random.Generator) -> Ints:
+        """(n,) uniform positions of elites in ``column``.
+
+        Raises:
+            BatchError: there are no elites yet.
+        """
+        self._need_elites("sample")
+        return rng.integers(0, len(self), n)
+
+    def column(self, name: str) -> Array:
+        """(k, ...) ``id``, an input or an outcome of the elites, in the order of first filling.
+
+        A view for looking at fast, not for keeping: the next insertion may change it.
+        """
+        return self._table[name]
+
+    def nearest(self, measures: Floats) -> Ints:
+        """(q,) positions of the elites nearest to (q, m) measures, in units of the ranges."""
+        span = self.high - self.low
+        own = self._own["measures"] / span
+        return np.array([np.argmin(((own - at) ** 2).sum(axis=1)) for at in measures / span], int)
 
     def best_near(self, measures: npt.ArrayLike) -> Batch:
         """The elite to use for each of (q, m) wanted measures, or for one of (m,).
@@ -134,11 +167,26 @@ class Archive(Elites):
         """
         wanted = self._shaped(np.atleast_2d(np.asarray(measures, dtype=np.float64)))
         self._need_elites("best_near")
-        cells = self._cell_of(wanted)
-        rows = np.where(cells >= 0, self._index[cells], 0).astype(np.int64) - 1
+        rows = self._filled(wanted)
         empty = rows < 0
         rows[empty] = self.nearest(wanted[empty])
         return self._at(rows)
+
+    def _filled(self, measures: Floats) -> Ints:
+        """(n,) positions of the elites of the cells of (n, m) measures, -1 where there is none."""
+        return np.full(len(measures), -1)
+
+    def cell_of(self, measures: npt.ArrayLike) -> Ints:
+        """(n,) cells of (n, m) measures; -1 where one is NaN or outside the range.
+
+        Raises:
+            BatchError: measures of another shape.
+        """
+        return self._cell_of(self._shaped(measures))
+
+    @abstractmethod
+    def _cell_of(self, measures: Floats) -> Ints:
+        """``cell_of`` without a check; a new array."""
 
     def add(self, batch: Batch, parents: npt.ArrayLike | None = None) -> Added:
         """Take the rows that are above their cells' thresholds.
@@ -171,6 +219,7 @@ class Archive(Elites):
             measures[:, j] = columns[m.name]
         return self.insert(scores, measures, columns, parents)
 
+    @abstractmethod
     def insert(
         self,
         scores: Floats,
@@ -186,117 +235,40 @@ class Archive(Elites):
             columns: ``id``, the inputs and every outcome, each (n, ...) in its canonical type.
             parents: (n,) ids of parents, -1 for none.
         """
-        self._seen += len(scores)
-        cells = self._cell_of(measures)
-        placed = self._placed(cells, scores)
-        self.outside += placed.outside
-        rows, winner = placed.rows, placed.winner
-        if len(rows):
-            self._fill_cells(placed, scores)
-            if self.threshold_min > -math.inf:
-                best = scores[winner] > self._own.arrays["score"][rows]
-                rows, winner = rows[best], winner[best]
-            parents = np.full(len(scores), -1) if parents is None else np.asarray(parents)
-            own = {"cell": cells, "score": scores, "measures": measures, "parent": parents}
-            self._own.put(rows, own, winner, self._compiled)
-            self._table.put(rows, columns, winner, self._compiled)
-        return Added(placed.status, placed.gain, cells)
-
-    @abstractmethod
-    def _cell_of(self, measures: Floats) -> Ints:
-        """``cell_of`` without a check; a new array."""
-
-    @property
-    def _compiled(self) -> ModuleType | None:
-        """The compiled loops, None while or where they are not worth it."""
-        if self._loops is None and self._compiles and self._seen >= COMPILE_AFTER:
-            from blackbox.archives import _compiled
-
-            self._loops = _compiled
-        return self._loops
-
-    def _placed(self, cells: Ints, scores: Floats) -> Placed:
-        k, n = len(self), len(cells)
-        thresholds = self._own.arrays["threshold"]
-        arguments = (cells, scores, self._index, thresholds, k, self.threshold_min)
-        compiled = self._compiled
-        if compiled is None:
-            return place(*arguments)
-        if len(self._group_of) < k + n:
-            self._group_of = np.full(k + n, -1, dtype=np.int64)
-        return Placed(*compiled.place(*arguments, self._group_of))
-
-    def _fill_cells(self, placed: Placed, scores: Floats) -> None:
-        """Make rows for newly filled cells, and move the thresholds."""
-        k, rows = len(self), placed.rows
-        if placed.n > k:
-            self._own.extend(placed.n)
-            self._table.extend(placed.n)
-        thresholds = self._own.arrays["threshold"]
-        if self.threshold_min == -math.inf:
-            thresholds[rows] = scores[placed.winner]
-            return
-        self._own["score"][k:] = -np.inf
-        thresholds[k : placed.n] = self.threshold_min
-        stay = (1.0 - self.learning_rate) ** placed.count
-        thresholds[rows] = stay * thresholds[rows] + (placed.total / placed.count) * (1 - stay)
-
-    def merge(self, other: Archive) -> Archive:
-        """A new archive with the better elite and the higher threshold of each cell.
-
-        Associative, and commutative but for equal scores, of which those of ``self`` are kept.
-        Ids and parents stay those that each elite was given by its own optimizer.
-
-        Raises:
-            ProblemError: the other archive is of another kind, problem or shape.
-        """
-        mine, others = (unpack(pack(a._description())) for a in (self, other))
-        wrong = [key for key in mine if mine[key] != others.get(key)]
-        if wrong:
-            raise ProblemError(f"merge: {self!r} and {other!r} differ in {', '.join(wrong)}")
-        merged = self._like()
-        merged._span(self, other)
-        own = self._own.joined(other._own)
-        own["cell"] = merged._cell_of(own["measures"])
-        merged._rebuild(own, self._table.joined(other._table))
-        merged.outside = self.outside + other.outside
-        return merged
-
-    def _span(self, one: Archive, other: Archive) -> None:
-        """Take on a range that holds those of both."""
 
     @abstractmethod
     def arguments(self) -> dict[str, Any]:
         """The constructor's keyword arguments, as plain data."""
 
+    @abstractmethod
+    def merge(self, other: Archive) -> Archive:
+        """A new archive with the better elite of each cell.
+
+        Ids and parents stay those that each elite was given by its own optimizer.
+
+        Raises:
+            ProblemError: the other archive is of another kind, problem or shape.
+        """
+
     def _description(self) -> dict[str, Any]:
         named = {"kind": type(self).__name__, "problem": self.problem.spec()}
         return {**named, "arguments": self.arguments()}
+
+    def _need_same(self, other: Archive) -> None:
+        wrong = _differences(self._description(), other._description())
+        if wrong:
+            raise ProblemError(f"merge: {self!r} and {other!r} differ in {', '.join(wrong)}")
 
     def _like(self) -> Archive:
         """An empty archive built as this one was."""
         made: Archive = type(self)(self.problem, **self.arguments())
         return made
 
-    def _rebuild(self, own: Mapping[str, Array], table: Mapping[str, Array]) -> None:
-        """Fill anew from rows that may share cells: the best and the highest threshold stay."""
-        cells = own["cell"]
-        order = np.lexsort((-own["score"], cells))
-        first = np.flatnonzero(np.diff(cells[order], prepend=-1))
-        kept = np.sort(order[first])
-        self._own.fill({name: column[kept] for name, column in own.items()}, len(kept))
-        self._table.fill({name: column[kept] for name, column in table.items()}, len(kept))
-        self._index = self._no_elites(self.size)
-        self._index[cells[kept]] = np.arange(1, len(kept) + 1)
-        if len(kept):
-            highest = np.maximum.reduceat(own["threshold"][order], first)
-            self._own["threshold"][self._index[cells[order[first]]] - 1] = highest
-
     def state(self) -> State:
         """What ``load_state`` needs in an archive that was built the same way."""
         ranges = {"low": self.low.copy(), "high": self.high.copy()}
         rows = {"own": self._own.columns(), "table": self._table.columns()}
-        return {"size": self.size, "outside": self.outside, **ranges, **rows}
+        return {"outside": self.outside, **ranges, **rows}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on where ``state`` was taken.
@@ -304,14 +276,18 @@ class Archive(Elites):
         Raises:
             StateError: it was taken from an archive of another shape or problem.
         """
-        if set(state["table"]) != set(self._table.arrays) or state["size"] != self.size:
+        if set(state["table"]) != set(self._table.arrays):
             raise StateError(
-                f"load_state: {state['size']} cells with columns {sorted(state['table'])} given "
-                f"to {self!r} with {sorted(self._table.arrays)}; build it as it was first built"
+                f"load_state: the state has columns {sorted(state['table'])}, the archive "
+                f"{sorted(self._table.arrays)}; build it as it was first built"
             )
         self.low, self.high = np.array(state["low"]), np.array(state["high"])
         self.outside = int(state["outside"])
         self._rebuild(state["own"], state["table"])
+
+    @abstractmethod
+    def _rebuild(self, own: Mapping[str, Array], table: Mapping[str, Array]) -> None:
+        """Fill anew from rows that may share cells."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one file, whole or not at all, without pickle. ``Archive.load`` reads it."""
@@ -331,18 +307,66 @@ class Archive(Elites):
                 "it is no archive, or one of a newer blackbox"
             )
         told = saved["archive"]
-        spec = unpack(pack(problem.spec()))
-        wrong = [key for key in spec | told["problem"] if told["problem"].get(key) != spec.get(key)]
+        wrong = _differences(problem.spec(), told["problem"])
         if wrong:
             raise StateError(
                 f"{os.fspath(path)} is of another problem than {problem.name}: they differ in "
                 f"{', '.join(wrong)}"
             )
-        kinds = {kind.__name__: kind for kind in Archive.__subclasses__()}
-        archive: Archive = kinds[told["kind"]](problem, **told["arguments"])
+        archive: Archive = _kinds(Archive)[told["kind"]](problem, **told["arguments"])
         archive.load_state(saved["state"])
         return archive
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The elites as a pandas table, with ``cell`` and ``parent``.
+
+        Raises:
+            MissingExtraError: pandas is not installed (extra ``data``).
+        """
+        elites = self.elites
+        own = {"cell": self.cells, "parent": self.parents}
+        extra = {name: values for name, values in own.items() if name not in elites}
+        return elites.with_columns(**extra).to_dataframe(self.problem.labels)
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> None:
+        """Write ``to_dataframe`` to a Parquet file.
+
+        Raises:
+            MissingExtraError: pandas or pyarrow is not installed (extra ``data``).
+        """
+        require("pyarrow", "data")
+        self.to_dataframe().to_parquet(path)
+
+    def _need_elites(self, what: str) -> None:
+        if not len(self):
+            raise BatchError(f"{what}: the archive is empty; tell some rows first")
+
+    def _at(self, rows: Array) -> Batch:
+        columns = {name: array[rows] for name, array in self._table.arrays.items()}
+        return Batch.of(columns, len(rows))
+
+    def _shaped(self, measures: npt.ArrayLike) -> Floats:
+        array = np.asarray(measures, dtype=np.float64)
+        if array.ndim != 2 or array.shape[1] != len(self.low):
+            names = [m.name for m in self.problem.measures]
+            raise BatchError(
+                f"measures have shape {array.shape}; give (n, {len(names)}): {', '.join(names)}"
+            )
+        return array
 
     def __repr__(self) -> str:
         shape = f"{self.size} cells, {len(self)} elites"
         return f"{type(self).__name__}({shape}, {self.outside} rows outside)"
+
+
+def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Keys of plain data whose values differ, arrays compared bit by bit."""
+    return [k for k in {**one, **other} if pack({k: one.get(k)}) != pack({k: other.get(k)})]
+
+
+def _kinds(kind: Any) -> dict[str, Any]:
+    """All kinds of archives below one, by name."""
+    found = {}
+    for below in kind.__subclasses__():
+        found |= {below.__name__: below, **_kinds(below)}
+    return found

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from blackbox.archives._placing import grid_cells
-from blackbox.archives.base import Added, Archive
-from blackbox.archives.elites import Ints
+from blackbox.archives.base import Added, Archive, Ints
+from blackbox.archives.cells import CellArchive
 from blackbox.batch import Array
 from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem
@@ -24,7 +24,7 @@ Outside: TypeAlias = Literal["refuse", "clip", "grow"]
 _EDGE = 1e-6
 
 
-class GridArchive(Archive):
+class GridArchive(CellArchive):
     """A grid of equal cells (Mouret & Clune 2015, arXiv 1504.04909), numbered row by row.
 
     What lies outside the ranges is refused and counted by default. Clipping, which other libraries
@@ -38,14 +38,14 @@ class GridArchive(Archive):
         cells: number of cells along each measure, or one number for all.
         outside: what becomes of rows outside the ranges: ``"refuse"``, ``"clip"`` into the nearest
             cell, or ``"grow"`` the range.
-        learning_rate: see ``Archive``.
-        threshold_min: see ``Archive``.
+        learning_rate: see ``CellArchive``.
+        threshold_min: see ``CellArchive``.
 
     Attributes:
         dims: cells along each measure.
 
     Raises:
-        ProblemError: as ``Archive``; another number of cells than measures, or not positive ints.
+        ProblemError: as ``CellArchive``, or cells are no positive int for each measure.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class GridArchive(Archive):
             raise ProblemError(f"split: factor={factor!r} must be a positive int, or one a measure")
         dims = tuple(d * f for d, f in zip(self.dims, factors, strict=True))
         self._no_elites(math.prod(dims))  # refuse before anything has changed
-        self.dims, self.size = dims, math.prod(dims)
+        self.dims, self._size = dims, math.prod(dims)
         self._regrid()
 
     def _regrid(self) -> None:
@@ -157,7 +157,7 @@ class GridArchive(Archive):
     def load_state(self, state: Mapping[str, Any]) -> None:
         # A split archive goes on as a split one.
         dims = tuple(int(d) for d in state["dims"])
-        self.dims, self.size = dims, math.prod(dims)
+        self.dims, self._size = dims, math.prod(dims)
         super().load_state(state)
 
     def __repr__(self) -> str:
