@@ -3,7 +3,7 @@
 Everything here takes *scores*, the (n, m) array of ``problem.scores(batch)``: one column per
 objective, larger is better. Reference points and reference fronts are scores too. A row with a
 NaN (a failed evaluation) is never in a front and never improves a number. Metrics of laws take
-probabilities of the candidates of a problem's ``table``, those of diversity the candidates' columns.
+probabilities of the candidates of a problem's ``table``, those of diversity their columns.
 """
 
 from blackbox.metrics.comparison import Comparison, compare_archives
