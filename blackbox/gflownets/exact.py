@@ -1,0 +1,74 @@
+"""Exact probabilities, where all states can be written out."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from blackbox.batch import Array
+from blackbox.errors import SpaceError
+from blackbox.gflownets.network import log_softmax
+from blackbox.gflownets.sampler import Sampler
+from blackbox.space.construction import Graph, enumerated
+
+_CHUNK = 16_384
+
+
+def terminating(
+    sampler: Sampler, graph: Graph | None = None, condition: Tensor | None = None
+) -> tuple[Array, Array]:
+    """The law of what a sampler draws, by dynamic programming over all states.
+
+    Args:
+        sampler: the sampler.
+        graph: its construction written out, where that has been done already.
+        condition: (c,) what is wanted, for a sampler that takes it.
+
+    Returns:
+        The terminal states (k, width) and their probabilities (k,), which sum to one where there
+        are no dead ends.
+
+    Raises:
+        SpaceError: the construction has too many states.
+    """
+    graph = written(sampler) if graph is None else graph
+    log_pf = _edges(sampler, graph, condition)
+    reached = np.zeros(len(graph.states))
+    reached[0] = 1.0
+    for edges in graph.edges:
+        child = graph.child[edges]
+        if len(child):
+            flow = reached[graph.parent[edges]] * np.exp(log_pf[edges])
+            first, last = int(child.min()), int(child.max()) + 1
+            reached[first:last] += np.bincount(child - first, flow, minlength=last - first)
+    return graph.states[graph.terminal], reached[graph.terminal]
+
+
+def written(sampler: Sampler) -> Graph:
+    """The construction of a sampler, written out.
+
+    Raises:
+        SpaceError: it has too many states.
+    """
+    graph = enumerated(sampler.construction)
+    if graph is None:
+        raise SpaceError("the construction has too many states to be written out")
+    return graph
+
+
+@torch.no_grad()
+def _edges(sampler: Sampler, graph: Graph, condition: Tensor | None) -> Array:
+    """(E,) log P_F of every edge."""
+    log_pf = np.empty(len(graph.parent))
+    inner = np.flatnonzero(~graph.terminal)
+    for chunk in np.array_split(inner, max(1, len(inner) // _CHUNK)):
+        states = torch.from_numpy(graph.states[chunk]).to(sampler.device)
+        wanted = None if condition is None else condition.expand(len(chunk), -1)
+        logits = sampler.outputs(states, wanted)[:, : sampler.construction.actions]
+        table = log_softmax(logits, sampler.steps.allowed(states)).double().cpu().numpy()
+        edges = slice(*np.searchsorted(graph.parent, [chunk[0], chunk[-1] + 1]))
+        # Terminal states have no edges, so those in between leave no gap.
+        row = np.searchsorted(chunk, graph.parent[edges])
+        log_pf[edges] = table[row, graph.action[edges]]
+    return log_pf
