@@ -2,6 +2,8 @@
 
 from blackbox.archives.base import Added, Archive
 from blackbox.archives.cells import CellArchive
+from blackbox.archives.cvt import CVTArchive
 from blackbox.archives.grid import GridArchive
+from blackbox.archives.unstructured import UnstructuredArchive
 
-__all__ = ["Added", "Archive", "CellArchive", "GridArchive"]
+__all__ = ["Added", "Archive", "CVTArchive", "CellArchive", "GridArchive", "UnstructuredArchive"]

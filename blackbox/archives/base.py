@@ -366,7 +366,7 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
 def _kinds(kind: Any) -> dict[str, Any]:
     """All kinds of archives below one, by name."""
-    found = {}
+    found: dict[str, Any] = {}
     for below in kind.__subclasses__():
         found |= {below.__name__: below, **_kinds(below)}
     return found

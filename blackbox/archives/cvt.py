@@ -1,0 +1,134 @@
+"""Cells around points that are spread evenly: as many cells for two measures as for twenty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from blackbox.archives._neighbours import Neighbours
+from blackbox.archives.base import Ints
+from blackbox.archives.cells import CellArchive
+from blackbox.errors import ProblemError
+from blackbox.formulation import Floats, Problem
+from blackbox.state import State
+
+_SAMPLES = 10  # a cell
+_ROUNDS = 20
+_GAIN = 0.01
+_EDGE = 1e-9
+
+
+class CVTArchive(CellArchive):
+    """Cells of a centroidal Voronoi tessellation (Vassiliades, Chatzilygeroudis & Mouret 2018).
+
+    A row belongs to the nearest of k centroids, in units of the measures' ranges. Centroids are
+    found by k-means on uniform points.
+
+    Args:
+        problem: declares measures and their ranges.
+        cells: number k of cells, or (k, m) centroids of your own in the measures' units.
+        outside: what becomes of rows outside the ranges: ``"refuse"`` them, or ``"clip"`` them into
+            the cell of the nearest centroid.
+        seed: seeds the uniform points.
+        learning_rate: see ``CellArchive``.
+        threshold_min: see ``CellArchive``.
+
+    Attributes:
+        centroids: (k, m) centroids in the measures' units.
+
+    Raises:
+        ProblemError: as ``CellArchive``, or cells are no positive int nor finite centroids.
+        MissingExtraError: SciPy is not installed (extra ``qd``).
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        cells: int | npt.ArrayLike = 1000,
+        *,
+        outside: Literal["refuse", "clip"] = "refuse",
+        seed: int = 0,
+        learning_rate: float = 1.0,
+        threshold_min: float = -math.inf,
+    ) -> None:
+        m = len(problem.measures)
+        if outside not in ("refuse", "clip"):
+            raise ProblemError(f"CVTArchive: outside={outside!r}; give 'refuse' or 'clip'")
+        unit = None
+        if isinstance(cells, Integral) and not isinstance(cells, bool) and int(cells) > 0:
+            size = int(cells)
+            unit = _spread(size, m, np.random.default_rng(seed))
+        else:
+            given = np.asarray(cells, dtype=np.float64)
+            if given.ndim != 2 or given.shape[1] != m or not len(given) or _odd(given):
+                raise ProblemError(
+                    f"CVTArchive: cells={cells!r}; give a positive int or (k, {m}) centroids"
+                )
+            size = len(given)
+        super().__init__(problem, size, learning_rate=learning_rate, threshold_min=threshold_min)
+        self._outside = outside
+        self._set_centroids(given if unit is None else self.low + unit * (self.high - self.low))
+
+    def _set_centroids(self, centroids: Floats) -> None:
+        self.centroids = centroids
+        self._neighbours = Neighbours((centroids - self.low) / (self.high - self.low))
+
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "cells": self.centroids,
+            "outside": self._outside,
+            "learning_rate": self.learning_rate,
+            "threshold_min": self.threshold_min,
+        }
+
+    def _cell_of(self, measures: Floats) -> Ints:
+        with np.errstate(over="ignore"):
+            unit = (measures - self.low) / (self.high - self.low)
+        # One sum is finite where all its terms are, and quicker to ask than each of them.
+        good = np.isfinite(unit.sum(axis=1))
+        if self._outside == "refuse":
+            good &= ((unit >= -_EDGE) & (unit <= 1 + _EDGE)).all(axis=1)
+        if good.all():
+            return self._neighbours.nearest(unit)
+        cells = np.full(len(unit), -1)
+        cells[good] = self._neighbours.nearest(unit[good])
+        return cells
+
+    def state(self) -> State:
+        return {**super().state(), "centroids": self.centroids.copy()}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        # Those of the state: k-means may end elsewhere on another machine.
+        super().load_state(state)
+        self._set_centroids(np.array(state["centroids"]))
+
+
+def _odd(centroids: Floats) -> bool:
+    return not bool(np.isfinite(centroids).all())
+
+
+def _spread(k: int, m: int, rng: np.random.Generator) -> Floats:
+    """(k, m) centroids of k-means (Lloyd's algorithm) on uniform points of the unit cube.
+
+    With a k-d tree a round takes less than a tenth of a second for 10 000 centroids; scikit-learn's
+    took 44 seconds for 16 rounds where these take 1.6 for 20, at the same mean distance.
+    """
+    points = rng.random((_SAMPLES * k, m))
+    centroids = points[:k].copy()
+    before = math.inf
+    for _ in range(_ROUNDS):
+        distances, at = Neighbours(centroids).several(points, 1)
+        spread = float((distances**2).mean())
+        if spread > (1 - _GAIN) * before:
+            break
+        before, nearest = spread, at[:, 0]
+        counts = np.bincount(nearest, minlength=k)
+        for j in range(m):
+            sums = np.bincount(nearest, points[:, j], minlength=k)
+            np.divide(sums, counts, out=centroids[:, j], where=counts > 0)
+    return centroids
