@@ -29,6 +29,7 @@ PINS: dict[str, tuple[str, ...]] = {
     "nevergrad": ("nevergrad==1.0.12",),
     "qdax": ("jax==0.10.2 jaxlib==0.10.2", "qdax==0.5.0"),
     "smac": ("smac==2.4.1",),
+    "torchgfn": ("torch==2.13.0", "torchgfn==2.4.1"),
     # It pins an equinox that no newer JAX can import.
     "vizier": ("google-vizier[jax]==0.1.24", "jax==0.10.2 jaxlib==0.10.2 equinox==0.13.8"),
 }
