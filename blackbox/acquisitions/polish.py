@@ -16,7 +16,7 @@ from blackbox.surrogates.features import Features
 if TYPE_CHECKING:
     from blackbox.acquisitions.base import AcquisitionFunction
 
-_STEPS = 50
+_STEPS = 150
 _BARRIER = 1e10  # loss where the acquisition cannot be computed
 #: Shares of the way back from a polished point that breaks a constraint by rounding.
 _BACK = (0.0, 1e-9, 1e-7, 1e-5, 1e-3, 1e-1, 0.5)
