@@ -126,7 +126,7 @@ class Chat(Model):
                 sent = self._parameters(request)
                 try:
                     raw = self._client.chat.completions.with_raw_response.create(**sent)
-                    return _reply(self._mask(raw.text()), faults)
+                    return _reply(self._mask(raw.text), faults)
                 except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                     name = _named(error, sent)
                     if name is None:
@@ -259,11 +259,13 @@ def _reply(text: str, faults: list[str]) -> Reply:
     if not kept:
         raise ModelError("no content", billed=True)
     faults += ["no content"] * (len(choices) - len(kept))
+    counts = [_count(usage, name) for name in ("prompt_tokens", "completion_tokens")]
+    faults += ["no usage"] * (None in counts)
     faults += ["truncated" for choice in kept if choice.get("finish_reason") == "length"]
     return Reply(
         tuple(_content(choice) for choice in kept),
-        _count(usage, "prompt_tokens"),
-        _count(usage, "completion_tokens"),
+        counts[0],
+        counts[1],
         tuple(_tokens(choice.get("logprobs")) for choice in kept),
         tuple(faults),
     )

@@ -63,8 +63,8 @@ def digits_for(values: Array) -> int:
     return min(6 + math.floor(math.log10(size / spread)), 15)
 
 
-def parsed(text: str) -> tuple[Mapping[str, Any], bool]:
-    """The JSON object in a text, and whether there was anything else around it.
+def parsed(text: str, key: str) -> tuple[Mapping[str, Any], bool]:
+    """The JSON object with a key in a text, and whether there was anything else around it.
 
     Raises:
         Misfit: there is none.
@@ -72,10 +72,12 @@ def parsed(text: str) -> tuple[Mapping[str, Any], bool]:
     text = text[:_LONGEST].strip()
     try:
         value = json.loads(text, parse_constant=_constant)
-        if isinstance(value, dict):
-            return value, False
     except (ValueError, RecursionError):
         pass
+    else:
+        if isinstance(value, dict) and key in value:
+            return value, False
+        raise Misfit("missing key", f"there is no object with the key {key!r}")
     decoder = json.JSONDecoder(parse_constant=_constant)
     at = -1
     for _ in range(_BRACES):
@@ -84,21 +86,20 @@ def parsed(text: str) -> tuple[Mapping[str, Any], bool]:
             break
         try:
             value, _ = decoder.raw_decode(text, at)
-            return value, True
         except (ValueError, RecursionError):
             continue
-    cut = text.startswith("{") and not text.endswith("}")
-    raise Misfit("truncated JSON" if cut else "no JSON", "it is not one whole JSON object")
+        if key in value:
+            return value, True
+    kind = "truncated JSON" if f'"{key}"' in text else "no JSON"
+    raise Misfit(kind, f"it is not one whole JSON object with the key {key!r}")
 
 
 def listed(reply: Mapping[str, Any], key: str) -> list[Any]:
     """The list under a key of a reply.
 
     Raises:
-        Misfit: there is no such key, or no list.
+        Misfit: it is no list.
     """
-    if key not in reply:
-        raise Misfit("missing key", f"the key {key!r} is missing")
     if not isinstance(reply[key], list):
         raise Misfit("wrong type", f"{key!r} must be a list")
     values: list[Any] = reply[key]

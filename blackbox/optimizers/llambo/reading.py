@@ -37,8 +37,7 @@ def configurations(text: Text, fields: Fields, count: int) -> Reading[Proposed]:
     Raises:
         Misfit: the text has not the form that was asked for.
     """
-    reply, misfits = _object(text)
-    items = listed(reply, "configurations")
+    reply, items, misfits = _object(text, "configurations")
     misfits += _counted(len(items), count)
     rows = []
     for item in items[:count]:
@@ -59,8 +58,7 @@ def predictions(text: Text, count: int, q: int) -> Reading[Array]:
     Raises:
         Misfit: the text has not the form that was asked for.
     """
-    reply, misfits = _object(text)
-    items = listed(reply, "predictions")
+    reply, items, misfits = _object(text, "predictions")
     misfits += _counted(len(items), count)
     if len(items) != count:  # nobody can say which are missing
         return Reading(None, misfits)
@@ -81,8 +79,7 @@ def labels(text: Text, count: int) -> Reading[Array]:
     Raises:
         Misfit: the text has not the form that was asked for.
     """
-    reply, misfits = _object(text)
-    items = listed(reply, "labels")
+    reply, items, misfits = _object(text, "labels")
     misfits += _counted(len(items), count)
     if len(items) != count:
         return Reading(None, misfits)
@@ -98,9 +95,11 @@ def labels(text: Text, count: int) -> Reading[Array]:
     return Reading(values if sure is None else np.where(np.isnan(sure), values, sure), misfits)
 
 
-def _object(text: Text) -> tuple[Mapping[str, Any], list[Misfit]]:
-    reply, around = parsed(text.text)
-    return reply, [Misfit("prose", "there is text around the JSON object")] if around else []
+def _object(text: Text, key: str) -> tuple[Mapping[str, Any], list[Any], list[Misfit]]:
+    """The object in a text, the list under its key, and whether there was anything else."""
+    reply, around = parsed(text.text, key)
+    prose = [Misfit("prose", "there is text around the JSON object")] if around else []
+    return reply, listed(reply, key), prose
 
 
 def _counted(found: int, count: int) -> list[Misfit]:
