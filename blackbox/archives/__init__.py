@@ -3,7 +3,16 @@
 from blackbox.archives.base import Added, Archive
 from blackbox.archives.cells import CellArchive
 from blackbox.archives.cvt import CVTArchive
+from blackbox.archives.fronts import FrontArchive
 from blackbox.archives.grid import GridArchive
 from blackbox.archives.unstructured import UnstructuredArchive
 
-__all__ = ["Added", "Archive", "CVTArchive", "CellArchive", "GridArchive", "UnstructuredArchive"]
+__all__ = [
+    "Added",
+    "Archive",
+    "CVTArchive",
+    "CellArchive",
+    "FrontArchive",
+    "GridArchive",
+    "UnstructuredArchive",
+]

@@ -2,179 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.archives._fronts import Ints, Place, compiled, place
-from blackbox.archives._rows import Rows
-from blackbox.archives.base import Added, Archive
+from blackbox.archives._fronts import Place, compiled, place
+from blackbox.archives.base import Added, Archive, Ints
+from blackbox.archives.grid import GridArchive
 from blackbox.batch import Array, Batch
-from blackbox.errors import BatchError, ProblemError, StateError
-from blackbox.formulation import Floats, Problem, missing, no_inputs
+from blackbox.errors import ProblemError
+from blackbox.formulation import Floats, Problem
+from blackbox.metrics.quality_diversity import moqd_score
 from blackbox.state import State
 
 # Rows after which the compiled loop is used: its start would be all the cost of a short run.
-_MANY = 5_000
+_COMPILE_AFTER = 5_000
 
 
-class FrontArchive:
-    """The best compromises between several objectives in each cell.
+class FrontArchive(Archive):
+    """The best compromises between several objectives in each cell of a grid.
 
     A row enters the front of its cell unless a member is at least as good in every objective, and
     drives out those it dominates (Pierrot et al. 2022, *Multi-Objective Quality Diversity
-    Optimization*). Where a front is full the member in the most crowded place makes room
-    (Janmohamed, Pierrot and Cully 2023), so its ends are kept.
+    Optimization*). Rows of a batch enter one after another. Where a front is full the member in the
+    most crowded place makes room (Janmohamed, Pierrot and Cully 2023, *Improving the Data
+    Efficiency of Multi-Objective Quality-Diversity through Gradient Assistance and Crowding
+    Exploration*), so its ends are kept.
 
     Args:
-        niches: an archive whose cells are taken; whatever rows it holds are not.
+        problem: declares objectives and measures.
+        cells: number of cells along each measure, or one number for all.
         front: most members of a front.
 
     Raises:
-        ProblemError: ``front`` is no int of at least 2, the problem has no objectives, or there
-            are more cells than memory.
+        ProblemError: ``front`` is no int of at least 2, or there is more than memory can hold.
     """
 
-    def __init__(self, niches: Archive, front: int = 20) -> None:
-        problem = niches.problem
+    def __init__(
+        self, problem: Problem, cells: int | Sequence[int] = 100, *, front: int = 20
+    ) -> None:
+        super().__init__(problem)
         if isinstance(front, bool) or not isinstance(front, int) or front < 2:
             raise ProblemError(f"FrontArchive: front={front!r} must be an int of at least 2")
         if not problem.objectives:
-            raise ProblemError(f"FrontArchive: {problem.name} has no objectives; declare some")
-        self.problem: Problem = problem
+            raise ProblemError(f"FrontArchive: {problem.name} declares no objectives; declare some")
         self.front = front
-        self.low, self.high, self.size = niches.low, niches.high, niches.size
-        self._niches = niches
+        self._grid = GridArchive(problem, cells)
         self._compiles = find_spec("numba") is not None
-        ids = np.zeros(0, dtype=np.int64)
-        inputs = no_inputs(problem).columns()
-        self._table = Rows({"id": ids, **inputs, **missing(problem, 0)})
-        self._own = Rows({"parent": ids, "measures": np.zeros((0, len(self.low)))})
+        self._seen = 0
         self._clear()
 
     def _clear(self) -> None:
-        """Forget every member."""
         shape = (self.size, self.front + 1)  # one place more than members, to work in
         try:
             self._values = np.zeros((*shape, len(self.problem.objectives)))
-            self._members = np.zeros(shape, dtype=np.int64)
+            self._members = np.zeros(shape, dtype=np.int64)  # their rows in the tables
         except (MemoryError, ValueError):
             raise ProblemError(
                 f"FrontArchive: fronts of {self.front} in {self.size} cells are more than memory; "
-                "take fewer cells or a smaller front"
+                "take fewer cells or smaller fronts"
             ) from None
         self._count = np.zeros(self.size, dtype=np.int64)
-        self._free = np.zeros(0, dtype=np.int64)
-        self._seen = 0
-        self._table.n = self._own.n = 0
 
-    def __len__(self) -> int:
-        return int(self._count.sum())
+    def arguments(self) -> dict[str, Any]:
+        return {"cells": list(self._grid.dims), "front": self.front}
+
+    @property
+    def size(self) -> int:
+        return self._grid.size
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Cells along each measure."""
+        return self._grid.dims
 
     @property
     def coverage(self) -> float:
-        """Share of cells that are filled."""
         return float(np.count_nonzero(self._count) / self.size)
 
     @property
-    def elites(self) -> Batch:
-        """Members of all fronts by increasing cell: ``id``, the inputs, every outcome."""
-        return self._rows(self._order)
-
-    @property
-    def cells(self) -> Ints:
-        """(k,) cell of each member."""
-        filled = np.flatnonzero(self._count)
-        return np.repeat(filled, self._count[filled])
-
-    @property
     def scores(self) -> Floats:
-        """(k, m) scores of the members, larger is better."""
-        return self._values[self._places]
-
-    @property
-    def measures(self) -> Floats:
-        """(k, d) measures of the members."""
-        return self._own["measures"][self._order]
-
-    @property
-    def parents(self) -> Ints:
-        """(k,) id of the row that each was varied from, -1 where it has no parent."""
-        return self._own["parent"][self._order]
-
-    @property
-    def _places(self) -> tuple[Ints, Ints]:
-        """Cell, and place in its front, of every member."""
-        cells = self.cells
-        counts = self._count[self._count > 0]
-        return cells, np.arange(len(cells)) - np.repeat(np.cumsum(counts) - counts, counts)
+        """(k, m) scores of the members, by increasing cell; larger is better."""
+        return self.problem.scores(self.elites)
 
     @property
     def _order(self) -> Ints:
-        return self._members[self._places]
+        """Rows of all members by increasing cell, then by place in its front."""
+        return self._members[np.nonzero(self._inside(np.arange(self.size)))]
 
-    def cell_of(self, measures: npt.ArrayLike) -> Ints:
-        """(n,) cells of (n, d) measures; -1 where there is none."""
-        return self._niches.cell_of(measures)
-
-    def sample(self, n: int, rng: np.random.Generator) -> Batch:
-        """n members with replacement: uniform among cells, then within the front.
-
-        Raises:
-            BatchError: no members yet.
-        """
-        return self._rows(self.draw(n, rng))
+    def moqd_score(self, reference: npt.ArrayLike) -> float:
+        """Sum over cells of the hypervolume of their fronts above (m,) reference scores."""
+        return moqd_score(self.scores, self.cells, reference)
 
     def draw(self, n: int, rng: np.random.Generator) -> Ints:
-        """(n,) positions in ``column`` of members drawn as ``sample`` does.
+        """(n,) positions in ``column``: uniform among cells, then within the front.
 
         Raises:
-            BatchError: no members yet.
+            BatchError: there are no elites yet.
         """
+        self._need_elites("sample")
         filled = np.flatnonzero(self._count)
-        if not len(filled):
-            raise BatchError("sample: the archive is empty; tell some rows first")
         cells = filled[rng.integers(len(filled), size=n)]
         return self._members[cells, (rng.random(n) * self._count[cells]).astype(np.int64)]
 
-    def column(self, name: str) -> Array:
-        """(r, ...) ``id``, an input or an outcome by position; among them are former members.
+    def _cell_of(self, measures: Floats) -> Ints:
+        return self._grid.cell_of(measures)
 
-        A view for looking at fast, not for keeping: the next insertion may change it.
-        """
-        return self._table[name]
-
-    def _rows(self, rows: Ints) -> Batch:
-        return Batch.of({name: self._table[name][rows] for name in self._table.arrays}, len(rows))
-
-    def add(self, batch: Batch, parents: npt.ArrayLike | None = None) -> Added:
-        """Take the rows that belong to the fronts of their cells, one after another.
-
-        A row that failed (``ok`` False, or an outcome that is not finite) or breaks a constraint is
-        refused and costs no other.
-
-        Args:
-            batch: (n) rows with valid inputs and every outcome; ``id`` and ``ok`` if they have any.
-            parents: (n,) ids of the rows that they were varied from, -1 for none.
-
-        Returns:
-            Status 1 for a row that is in its front after the batch, 2 where the cell was empty
-            before, else 0. The gain is 1 or 0 accordingly, NaN for a row without a cell.
-
-        Raises:
-            BatchError: a column is missing.
-        """
-        if "id" not in batch:
-            batch = batch.with_columns(id=np.full(len(batch), -1))
-        columns = batch.select(self._table.arrays).columns()
-        scores = self.problem.scores(batch)
-        if "ok" in batch or self.problem.constraints:
-            scores[~self.problem.feasible(batch)] = np.nan
-        measures = np.column_stack([columns[m.name] for m in self.problem.measures])
-        return self.insert(scores, measures, columns, parents)
+    def _filled(self, measures: Floats) -> Ints:
+        """Of several members the first."""
+        cells = self._cell_of(measures)
+        filled = (cells >= 0) & (self._count[cells] > 0)
+        return np.where(filled, self._members[cells, 0], -1)
 
     def insert(
         self,
@@ -186,91 +127,101 @@ class FrontArchive:
         """The fast way in: ``add`` without checks.
 
         Args:
-            scores: (n, m) scores, larger is better; a row with one that is not finite is refused.
-            measures: (n, d) measures.
+            scores: (n,); a row where it is not finite is refused. All scores that count are those
+                of ``columns``.
+            measures: (n, m) measures.
             columns: ``id``, the inputs and every outcome, each (n, ...) in its canonical type.
             parents: (n,) ids of parents, -1 for none.
+
+        Returns:
+            Status 1 for a row that is in its front after the batch, 2 where the cell was empty
+            before, else 0. The gain is 1 or 0 accordingly, NaN for a row without a cell.
         """
-        cells = self._niches.cell_of(measures)
-        cells[~np.isfinite(scores).all(axis=1)] = -1
+        n = len(scores)
+        values = self.problem.scores(Batch.of(dict(columns), n))
+        cells = self._cell_of(measures)
+        good = np.isfinite(values).all(axis=1) & np.isfinite(scores)
+        self.outside += int(np.count_nonzero(good & (cells < 0)))
+        cells[~good] = -1
         touched = np.unique(cells[cells >= 0])
-        empty = self._count[cells] == 0
         before = self._members[touched][self._inside(touched)]
-        self._seen += len(cells)
-        run: Place = compiled() if self._compiles and self._seen >= _MANY else place
-        run(cells, scores, self._values, self._members, self._count)
-        inside = self._inside(touched)
-        members = self._members[touched]
+        empty = self._count[cells] == 0
+        self._place(cells, values)
+        inside, members = self._inside(touched), self._members[touched]
         fresh = inside & (members < -1)
         winners = -2 - members[fresh]
-        rows = self._room(len(winners), np.setdiff1d(before, members[inside & ~fresh]))
-        members[fresh] = rows
+        left = np.setdiff1d(before, members[inside & ~fresh])
+        members[fresh] = rows = self._room(len(winners), left)
         self._members[touched] = members
-        self._table.put(rows, {name: columns[name] for name in self._table.arrays}, winners)
-        ancestors = np.full(len(cells), -1) if parents is None else np.asarray(parents)
-        self._own.put(rows, {"parent": ancestors, "measures": measures}, winners)
-        status = np.zeros(len(cells), dtype=np.int8)
+        ancestors = np.full(n, -1) if parents is None else np.asarray(parents)
+        own = {"cell": cells, "parent": ancestors, "score": values[:, 0], "measures": measures}
+        self._own.put(rows, {**own, "threshold": values[:, 0]}, winners)
+        self._table.put(rows, columns, winners)
+        self._close(left[len(winners) :])
+        status = np.zeros(n, dtype=np.int8)
         status[winners] = np.where(empty[winners], 2, 1)
         return Added(status, np.where(cells < 0, np.nan, status > 0), cells)
 
+    def _place(self, cells: Ints, values: Floats) -> None:
+        self._seen += len(cells)
+        fast = self._compiles and self._seen >= _COMPILE_AFTER
+        run: Place = compiled() if fast else place
+        run(cells, values, self._values, self._members, self._count)
+
     def _inside(self, cells: Ints) -> npt.NDArray[np.bool_]:
         """(c, F + 1) which places of some cells' fronts hold a member."""
-        return np.arange(self.front + 1) < self._count[cells, None]
+        inside: npt.NDArray[np.bool_] = np.arange(self.front + 1) < self._count[cells, None]
+        return inside
 
     def _room(self, n: int, left: Ints) -> Ints:
-        """n rows of the tables that no member is in; those of members that left come first."""
-        free = np.concatenate([left, self._free])
-        self._free = free[n:]
-        missing_rows = max(0, n - len(free))
-        first = len(self._table)
-        for table in (self._table, self._own):
-            table.extend(first + missing_rows)
-        return np.concatenate([free[:n], np.arange(first, first + missing_rows)])
+        """Rows of the tables for n new members: those of members that left, then further ones."""
+        first, more = len(self), max(0, n - len(left))
+        self._resize(first + more)
+        return np.concatenate([left[:n], np.arange(first, first + more)])
 
-    def merge(self, other: FrontArchive) -> FrontArchive:
+    def _close(self, gaps: Ints) -> None:
+        """Move the last rows into rows that nobody is in."""
+        n = len(self) - len(gaps)
+        last = np.setdiff1d(np.arange(n, len(self)), gaps)
+        gaps = gaps[gaps < n]
+        for table in (self._own, self._table):
+            table.put(gaps, table.arrays, last)
+        cells = self._own["cell"][gaps]
+        self._members[cells, np.argmax(self._members[cells] == last[:, None], axis=1)] = gaps
+        self._resize(n)
+
+    def _resize(self, n: int) -> None:
+        self._own.extend(n)
+        self._table.extend(n)
+
+    def merge(self, other: Archive) -> Archive:
         """A new archive with the fronts of both, cut to their size where they are larger.
 
+        Ids and parents stay those that each elite was given by its own optimizer.
+
         Raises:
-            ProblemError: the other is of another shape.
+            ProblemError: the other archive is of another kind, problem or shape.
         """
-        same = np.array_equal(self.low, other.low) and np.array_equal(self.high, other.high)
-        if not same or (self.size, self.front) != (other.size, other.front):
-            raise ProblemError(f"merge: {self!r} and {other!r} differ in cells, ranges or front")
-        merged = FrontArchive(self._niches, self.front)
-        for archive in (self, other):
-            merged.add(archive.elites, archive.parents)
+        self._need_same(other)
+        merged = FrontArchive(self.problem, **self.arguments())
+        for part in (self, other):
+            merged.add(part.elites, part.parents)
+        merged.outside = self.outside + other.outside
         return merged
 
     def state(self) -> State:
-        """What ``load_state`` needs in an archive that was built the same way."""
-        return {
-            "elites": self.elites.columns(),
-            "parents": self.parents,
-            "count": self._count.copy(),
-            "seen": self._seen,
-        }
+        order = self._order  # by place, so that the fronts come back as they were
+        tables = {"own": self._own, "table": self._table}
+        rows = {k: {name: c[order] for name, c in t.arrays.items()} for k, t in tables.items()}
+        return {**super().state(), **rows}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on where ``state`` was taken.
-
-        Raises:
-            StateError: it was taken from an archive of another shape.
-        """
-        count = np.asarray(state["count"])
-        if len(count) != self.size or count.max(initial=0) > self.front:
-            raise StateError(
-                f"load_state: {len(count)} cells with fronts of {count.max(initial=0)} given to "
-                f"{self!r}; build it as it was first built"
-            )
+    def _rebuild(self, own: Mapping[str, Array], table: Mapping[str, Array]) -> None:
+        n = len(own["cell"])
+        self._own.fill(own, n)
+        self._table.fill(table, n)
         self._clear()
-        elites = Batch(state["elites"])
-        self._count[:], self._seen = count, int(state["seen"])
-        self._table.fill(elites.columns(), len(elites))
-        measures = np.column_stack([elites[m.name] for m in self.problem.measures])
-        self._own.fill({"parent": state["parents"], "measures": measures}, len(elites))
-        places = self._places
-        self._members[places] = np.arange(len(elites))
-        self._values[places] = self.problem.scores(elites)
-
-    def __repr__(self) -> str:
-        return f"FrontArchive({self.size} cells, fronts of {self.front}, {len(self)} elites)"
+        order = np.argsort(own["cell"], kind="stable")
+        self._count = np.bincount(own["cell"], minlength=self.size).astype(np.int64)
+        places = np.nonzero(self._inside(np.arange(self.size)))
+        self._members[places] = order
+        self._values[places] = self.problem.scores(self._at(order))

@@ -6,18 +6,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from blackbox.optimizers.quality_diversity.bop_elites import BOPElites
     from blackbox.optimizers.quality_diversity.dominated import DominatedNovelty
     from blackbox.optimizers.quality_diversity.map_elites import MapElites
+    from blackbox.optimizers.quality_diversity.mome import MOME
     from blackbox.optimizers.quality_diversity.novelty import NoveltySearch
 
 # Each name and the module of this package that defines it.
 _HOME = {
+    "BOPElites": "bop_elites",
     "DominatedNovelty": "dominated",
+    "MOME": "mome",
     "MapElites": "map_elites",
     "NoveltySearch": "novelty",
 }
 
-__all__ = ["DominatedNovelty", "MapElites", "NoveltySearch"]
+__all__ = ["MOME", "BOPElites", "DominatedNovelty", "MapElites", "NoveltySearch"]
 
 
 def __getattr__(name: str) -> Any:
