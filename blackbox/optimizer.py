@@ -375,8 +375,8 @@ class Optimizer(ABC):
 
 def _plain(value: Any) -> Any:
     """An argument as plain data for the fingerprint."""
-    if isinstance(value, Optimizer):
-        return value.spec()
+    if callable(getattr(value, "spec", None)) and not isinstance(value, type):
+        value = value.spec()
     if is_dataclass(value) and not isinstance(value, type):
         named = {field.name: getattr(value, field.name) for field in fields(value)}
         value = {"type": type(value).__qualname__, **named}

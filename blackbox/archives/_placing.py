@@ -10,6 +10,8 @@ is not finite lose their cell.
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +19,18 @@ import numpy.typing as npt
 
 from blackbox.batch import Array
 
-#: Rows after which compiled loops are used: their start would be all the cost of a short run.
-COMPILE_AFTER = 20_000
+# Rows after which compiled loops are used: their start would be all the cost of a short run.
+_COMPILE_AFTER = 20_000
+
+
+def worth_compiling(rows: int) -> bool:
+    """Whether compiled loops pay for who has seen so many rows; never without numba."""
+    return rows >= _COMPILE_AFTER and _numba()
+
+
+@cache
+def _numba() -> bool:
+    return find_spec("numba") is not None
 
 
 class Placed(NamedTuple):

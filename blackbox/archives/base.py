@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from blackbox.archives._rows import Rows
 from blackbox.batch import Array, Batch, Row
-from blackbox.errors import BatchError, ProblemError, StateError, require
+from blackbox.errors import BatchError, ProblemError, StateError, UnsupportedError, require
 from blackbox.formulation import Floats, Problem, missing, no_inputs
 from blackbox.metrics.quality_diversity import qd_score
 from blackbox.state import State, load, pack, save
@@ -53,13 +53,13 @@ class Archive(ABC):
         outside: number of rows so far that were refused because they lay outside that range.
 
     Raises:
-        ProblemError: the problem declares no measures.
+        UnsupportedError: the problem declares no measures.
     """
 
     def __init__(self, problem: Problem) -> None:
         if not problem.measures:
-            raise ProblemError(
-                f"{type(self).__name__}: {problem.name} declares no measures; declare some"
+            raise UnsupportedError(
+                f"{type(self).__name__} cannot take {problem.name}: no measures; declare some"
             )
         self.problem = problem
         self.low = np.array([m.low for m in problem.measures], dtype=np.float64)
@@ -250,17 +250,20 @@ class Archive(ABC):
             ProblemError: the other archive is of another kind, problem or shape.
         """
 
-    def _description(self) -> dict[str, Any]:
-        named = {"kind": type(self).__name__, "problem": self.problem.spec()}
-        return {**named, "arguments": self.arguments()}
+    def spec(self) -> dict[str, Any]:
+        """Kind and arguments as a plain dict, for fingerprints."""
+        return {"type": type(self).__name__, "arguments": self.arguments()}
 
     def _need_same(self, other: Archive) -> None:
-        wrong = _differences(self._description(), other._description())
+        wrong = _differences(
+            {**self.spec(), "problem": self.problem.spec()},
+            {**other.spec(), "problem": other.problem.spec()},
+        )
         if wrong:
             raise ProblemError(f"merge: {self!r} and {other!r} differ in {', '.join(wrong)}")
 
-    def _like(self) -> Archive:
-        """An empty archive built as this one was."""
+    def like(self) -> Archive:
+        """An empty archive of the same shape."""
         made: Archive = type(self)(self.problem, **self.arguments())
         return made
 
@@ -291,7 +294,8 @@ class Archive(ABC):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one file, whole or not at all, without pickle. ``Archive.load`` reads it."""
-        save({"schema": _SCHEMA, "archive": self._description(), "state": self.state()}, path)
+        made = {"schema": _SCHEMA, "problem": self.problem.spec(), "archive": self.spec()}
+        save({**made, "state": self.state()}, path)
 
     @staticmethod
     def load(path: str | os.PathLike[str], problem: Problem) -> Archive:
@@ -306,14 +310,14 @@ class Archive(ABC):
                 f"{os.fspath(path)} has schema {saved.get('schema')!r} where {_SCHEMA} is read: "
                 "it is no archive, or one of a newer blackbox"
             )
-        told = saved["archive"]
-        wrong = _differences(problem.spec(), told["problem"])
+        wrong = _differences(problem.spec(), saved["problem"])
         if wrong:
             raise StateError(
                 f"{os.fspath(path)} is of another problem than {problem.name}: they differ in "
                 f"{', '.join(wrong)}"
             )
-        archive: Archive = _kinds(Archive)[told["kind"]](problem, **told["arguments"])
+        spec = saved["archive"]
+        archive: Archive = _kinds(Archive)[spec["type"]](problem, **spec["arguments"])
         archive.load_state(saved["state"])
         return archive
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.archives._placing import COMPILE_AFTER, Placed, place
+from blackbox.archives._placing import Placed, place, worth_compiling
 from blackbox.archives.base import Added, Archive, Ints
 from blackbox.batch import Array
 from blackbox.errors import ProblemError, StateError
@@ -36,7 +35,8 @@ class CellArchive(Archive):
             any row into an empty cell, and needs ``learning_rate=1``.
 
     Raises:
-        ProblemError: no measures, more cells than memory, or an argument out of range.
+        UnsupportedError: the problem declares no measures.
+        ProblemError: more cells than memory, or an argument out of range.
     """
 
     def __init__(
@@ -65,7 +65,6 @@ class CellArchive(Archive):
         self._group_of = np.zeros(0, dtype=np.int64)
         self._seen = 0
         self._loops: ModuleType | None = None
-        self._compiles = find_spec("numba") is not None
 
     def _no_elites(self, size: int) -> npt.NDArray[np.int32]:
         """For each cell 1 + the row of its elite, 0 for none: untouched zeros cost no memory."""
@@ -116,7 +115,7 @@ class CellArchive(Archive):
     @property
     def _compiled(self) -> ModuleType | None:
         """The compiled loops, None while or where they are not worth it."""
-        if self._loops is None and self._compiles and self._seen >= COMPILE_AFTER:
+        if self._loops is None and worth_compiling(self._seen):
             from blackbox.archives import _compiled
 
             self._loops = _compiled
@@ -158,17 +157,17 @@ class CellArchive(Archive):
             ProblemError: the other archive is of another kind, problem or shape.
         """
         self._need_same(other)
-        merged = self._like()
+        merged = self.like()
         assert isinstance(merged, CellArchive)
-        merged._span(self, other)
+        merged._cover_both(other)
         own = self._own.joined(other._own)
         own["cell"] = merged._cell_of(own["measures"])
         merged._rebuild(own, self._table.joined(other._table))
         merged.outside = self.outside + other.outside
         return merged
 
-    def _span(self, one: Archive, other: Archive) -> None:
-        """Take on a range that holds those of both."""
+    def _cover_both(self, other: Archive) -> None:
+        """Take on a range that holds the other's too."""
 
     def _rebuild(self, own: Mapping[str, Array], table: Mapping[str, Array]) -> None:
         """Fill anew from rows that may share cells: the best and the highest threshold stay."""

@@ -59,20 +59,19 @@ class CVTArchive(CellArchive):
         m = len(problem.measures)
         if outside not in ("refuse", "clip"):
             raise ProblemError(f"CVTArchive: outside={outside!r}; give 'refuse' or 'clip'")
-        unit = None
-        if isinstance(cells, Integral) and not isinstance(cells, bool) and int(cells) > 0:
-            size = int(cells)
-            unit = _spread(size, m, np.random.default_rng(seed))
-        else:
-            given = np.asarray(cells, dtype=np.float64)
-            if given.ndim != 2 or given.shape[1] != m or not len(given) or _odd(given):
-                raise ProblemError(
-                    f"CVTArchive: cells={cells!r}; give a positive int or (k, {m}) centroids"
-                )
-            size = len(given)
+        count = isinstance(cells, Integral) and not isinstance(cells, bool) and int(cells) > 0
+        given = np.zeros((0, 0)) if count else np.asarray(cells, dtype=np.float64)
+        size = int(cells) if isinstance(cells, Integral) else len(np.atleast_1d(given))
         super().__init__(problem, size, learning_rate=learning_rate, threshold_min=threshold_min)
+        if not count and (given.shape != (size, m) or not np.isfinite(given).all()):
+            raise ProblemError(
+                f"CVTArchive: cells={cells!r}; give a positive int or (k, {m}) centroids"
+            )
         self._outside = outside
-        self._set_centroids(given if unit is None else self.low + unit * (self.high - self.low))
+        if count:
+            unit = _spread(size, m, np.random.default_rng(seed))
+            given = self.low + unit * (self.high - self.low)
+        self._set_centroids(given)
 
     def _set_centroids(self, centroids: Floats) -> None:
         self.centroids = centroids
@@ -106,10 +105,6 @@ class CVTArchive(CellArchive):
         # Those of the state: k-means may end elsewhere on another machine.
         super().load_state(state)
         self._set_centroids(np.array(state["centroids"]))
-
-
-def _odd(centroids: Floats) -> bool:
-    return not bool(np.isfinite(centroids).all())
 
 
 def _spread(k: int, m: int, rng: np.random.Generator) -> Floats:

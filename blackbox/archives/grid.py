@@ -59,13 +59,13 @@ class GridArchive(CellArchive):
     ) -> None:
         m = len(problem.measures)
         dims = _each(cells, m)
-        if dims is None:
+        if dims is None and m:
             raise ProblemError(
                 f"GridArchive: cells={cells!r}; give one positive int for each of {m} measures"
             )
         if outside not in ("refuse", "clip", "grow"):
             raise ProblemError(f"GridArchive: outside={outside!r}; give 'refuse', 'clip' or 'grow'")
-        self.dims = dims
+        self.dims = self._first_dims = dims or ()
         self._outside = outside
         super().__init__(
             problem,
@@ -76,7 +76,7 @@ class GridArchive(CellArchive):
 
     def arguments(self) -> dict[str, Any]:
         return {
-            "cells": list(self.dims),
+            "cells": list(self._first_dims),
             "outside": self._outside,
             "learning_rate": self.learning_rate,
             "threshold_min": self.threshold_min,
@@ -122,7 +122,7 @@ class GridArchive(CellArchive):
             while largest[j] > high[j] + slack[j] and np.isfinite(2 * high[j] - low[j]):
                 high[j] = 2 * high[j] - low[j]
         if not (np.array_equal(low, self.low) and np.array_equal(high, self.high)):
-            self.low, self.high = low, high
+            self._reshape(self.dims, low, high)
             self._regrid()
 
     def split(self, factor: int | Sequence[int] = 2) -> None:
@@ -137,8 +137,7 @@ class GridArchive(CellArchive):
         if factors is None:
             raise ProblemError(f"split: factor={factor!r} must be a positive int, or one a measure")
         dims = tuple(d * f for d, f in zip(self.dims, factors, strict=True))
-        self._no_elites(math.prod(dims))  # refuse before anything has changed
-        self.dims, self._size = dims, math.prod(dims)
+        self._reshape(dims, self.low, self.high)
         self._regrid()
 
     def _regrid(self) -> None:
@@ -147,17 +146,31 @@ class GridArchive(CellArchive):
         own["cell"] = self._cell_of(own["measures"])
         self._rebuild(own, self._table.columns())
 
-    def _span(self, one: Archive, other: Archive) -> None:
-        self.low, self.high = one.low, one.high
+    def like(self) -> GridArchive:
+        made = GridArchive(self.problem, **self.arguments())
+        made._reshape(self.dims, self.low, self.high)
+        return made
+
+    def _reshape(self, dims: tuple[int, ...], low: Floats, high: Floats) -> None:
+        self._index = self._no_elites(math.prod(dims))
+        self.dims, self._size = dims, math.prod(dims)
+        self.low, self.high = low.copy(), high.copy()
+
+    def _need_same(self, other: Archive) -> None:
+        super()._need_same(other)
+        if isinstance(other, GridArchive) and other.dims != self.dims:
+            raise ProblemError(f"merge: {self!r} and {other!r} are split differently; split one")
+
+    def _cover_both(self, other: Archive) -> None:
         self._cover(other.low, other.high)
 
     def state(self) -> State:
         return {**super().state(), "dims": list(self.dims)}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        # A split archive goes on as a split one.
+        # A split archive goes on as a split one, on the range it has grown to.
         dims = tuple(int(d) for d in state["dims"])
-        self.dims, self._size = dims, math.prod(dims)
+        self._reshape(dims, np.array(state["low"]), np.array(state["high"]))
         super().load_state(state)
 
     def __repr__(self) -> str:

@@ -31,7 +31,8 @@ class UnstructuredArchive(Archive):
         compete: whether better rows replace their nearest elite; without, the archive only grows.
 
     Raises:
-        ProblemError: no measures, or an argument out of range.
+        UnsupportedError: the problem declares no measures.
+        ProblemError: an argument is out of range.
         MissingExtraError: SciPy is not installed (extra ``qd``).
     """
 
@@ -141,7 +142,7 @@ class UnstructuredArchive(Archive):
     def merge(self, other: Archive) -> Archive:
         """As ``Archive.merge``: the other's elites are added to those of this archive."""
         self._need_same(other)
-        merged = self._like()
+        merged = self.like()
         for part in (self, other):
             own = part._own.columns()
             merged.insert(own["score"], own["measures"], part._table.columns(), own["parent"])

@@ -116,7 +116,7 @@ class Interior:
     def _shared(self, x: Array) -> Array:
         for p, block in self._blocks:
             if isinstance(p, Simplex):
-                x[:, block] = _onto_simplex(x[:, block])
+                x[:, block] = onto_simplex(x[:, block])
         return x
 
     def _snap(self, x: Array) -> Array:
@@ -207,7 +207,7 @@ class Interior:
         return np.minimum(low, 0.0), np.maximum(high, 0.0)
 
 
-def _onto_simplex(x: Array) -> Array:
+def onto_simplex(x: Array) -> Array:
     """The nearest points that are shares (Duchi et al. 2008, *ICML*, figure 1)."""
     k = x.shape[1]
     falling = -np.sort(-x, axis=1)
