@@ -28,6 +28,7 @@ from blackbox.surrogates.posterior import Moments
 
 #: Cells less probable than the most probable one of a point by this factor are left out.
 _NEGLIGIBLE = np.log(1e-6)
+_FAR = 1e15  # standard deviations, beyond which bounds are as good as infinite
 _CHUNK = 256  # points at once, which bounds the memory that pairs of points and cells take
 
 
@@ -93,8 +94,8 @@ def log_ejie(mean: Array, deviation: Array, edges: Sequence[Array], best: Array)
         best: (C,) scores to improve on.
     """
     within_bins = [
-        within(mean[:, j + 1, None], deviation[:, j + 1, None], low[:-1], low[1:])
-        for j, low in enumerate(edges)
+        within(mean[:, j, None], deviation[:, j, None], bounds[:-1], bounds[1:])
+        for j, bounds in enumerate((np.clip(e, -_FAR, _FAR) for e in edges), start=1)
     ]
     point, bins, log_p = _likely([value for value, _, _ in within_bins])
     cell = np.ravel_multi_index(tuple(bins), [len(bounds) - 1 for bounds in edges])

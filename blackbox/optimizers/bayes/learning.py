@@ -190,7 +190,7 @@ class Learning:
 
 def _scenarios(problem: Problem, features: Features) -> Scenarios | None:
     environment = problem.environment
-    if environment is None:
+    if environment is None or not features.blocks.keys() >= set(environment.names):
         return None
     blocks = [features.blocks[name] for name in environment.names]
     columns = np.concatenate([np.arange(block.start, block.stop) for block in blocks])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import blackbox as bb
 from blackbox.batch import Array, Batch
 from blackbox.optimizer import Optimizer
-from studies.benchmarks.quality_diversity.settings import ALPHA, EMITTERS, LINE, ROWS, Setting
+from studies.benchmarks.quality_diversity.settings import ALPHA, LINE, Setting
 
 
 class Ours:
@@ -49,3 +48,11 @@ def cma_mae(setting: Setting, seed: int) -> Ours:
 
 def multi(setting: Setting, seed: int) -> Ours:
     raise NotImplementedError
+
+
+def bop_elites(setting: Setting, seed: int) -> Ours:
+    """BOP-Elites, row by row."""
+    problem = setting.build()
+    return Ours(
+        bb.BOPElites(problem, cells=setting.cells, floor=0.0, n_init=setting.initial, seed=seed)
+    )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import blackbox as bb
 from studies.benchmarks.quality_diversity.runner import Suite
 from studies.benchmarks.quality_diversity.score import ALGORITHMS, table
-from studies.benchmarks.quality_diversity.settings import BATCH, Setting, illuminate
+from studies.benchmarks.quality_diversity.settings import Setting, illuminate
 
 SUITE = Suite(
     "published",
-    {"sphere 100": Setting(lambda: bb.problems.SphereProjection(100), evaluations=10_000 * BATCH)},
+    {"sphere 100": Setting(lambda: bb.problems.SphereProjection(100), evaluations=5_400_000)},
     {name: ALGORITHMS[name] for name in ("CMAMAE", "pyribs CMA-MAE")},
     illuminate,
     table,

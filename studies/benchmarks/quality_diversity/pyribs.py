@@ -7,13 +7,7 @@ from typing import Any
 import numpy as np
 
 from blackbox.batch import Array
-from studies.benchmarks.quality_diversity.settings import (
-    ALPHA,
-    EMITTERS,
-    LINE,
-    ROWS,
-    Setting,
-)
+from studies.benchmarks.quality_diversity.settings import ALPHA, LINE, Setting
 
 
 class Pyribs:
@@ -88,17 +82,17 @@ def _evolution(
             grid,
             x0=np.zeros(grid.solution_dim),
             sigma0=setting.sigma,
-            batch_size=ROWS,
-            seed=seed * EMITTERS + i,
+            batch_size=setting.rows,
+            seed=seed * setting.emitters + i,
             **options,
         )
-        for i in range(EMITTERS)
+        for i in range(setting.emitters)
     ]
     return Pyribs(Scheduler(grid, emitters, result_archive=result))
 
 
 def bop_elites(setting: Setting, seed: int) -> Pyribs:
-    """BOP-Elites, as many initial rows as ours."""
+    """BOP-Elites, row by row."""
     from ribs.emitters import BayesianOptimizationEmitter
     from ribs.schedulers import BayesianOptimizationScheduler
 
@@ -108,8 +102,7 @@ def bop_elites(setting: Setting, seed: int) -> Pyribs:
     emitter = BayesianOptimizationEmitter(
         grid,
         bounds=[(parameter.low, parameter.high)] * grid.solution_dim,
-        num_initial_samples=10 * grid.solution_dim,
-        batch_size=setting.batch,
+        num_initial_samples=setting.initial,
         seed=seed,
     )
     return Pyribs(BayesianOptimizationScheduler(grid, [emitter]))

@@ -18,9 +18,6 @@ import blackbox as bb
 from blackbox.batch import Array, Batch
 from studies.benchmarks.quality_diversity.runner import Algorithm
 
-EMITTERS = 15
-ROWS = 36
-BATCH = EMITTERS * ROWS
 CELLS = (100, 100)
 LINE = 0.2  # spread along the line between two elites
 ALPHA = 0.01  # learning rate of the thresholds of CMA-MAE
@@ -36,14 +33,23 @@ class Setting:
         sigma: first step of every algorithm, in the problem's units.
         evaluations: how many.
         cells: of the map, for each measure.
-        batch: rows of each ask.
+        emitters: evolution strategies of CMA-ME and CMA-MAE.
+        rows: of each of them in an iteration.
+        initial: rows of the initial design of algorithms with a model.
     """
 
     build: Callable[[], bb.Problem]
     sigma: float = 0.5
-    evaluations: int = 2000 * BATCH
+    evaluations: int = 1_080_000
     cells: tuple[int, ...] = CELLS
-    batch: int = BATCH
+    emitters: int = 15
+    rows: int = 36
+    initial: int = 0
+
+    @property
+    def batch(self) -> int:
+        """Rows of an iteration."""
+        return self.emitters * self.rows
 
 
 class Illumination(Protocol):
@@ -83,10 +89,13 @@ class Judge:
         np.maximum.at(self.best, self.cell_of(measures), objective)
 
     def report(self) -> dict[str, float]:
-        """QD score in the mean over all cells, coverage, and the best objective."""
+        """QD score in the mean over all cells, coverage, and the best objective.
+
+        Elites below 0 add nothing, as empty cells do.
+        """
         filled = np.isfinite(self.best)
         return {
-            "qd": float(self.best[filled].sum() / len(self.best)),
+            "qd": float(np.maximum(self.best, 0.0).mean()),
             "coverage": float(filled.mean()),
             "best": float(self.best.max()),
         }
