@@ -10,7 +10,7 @@ from blackbox.batch import Array
 from blackbox.errors import SpaceError
 from blackbox.gflownets.network import log_softmax
 from blackbox.gflownets.sampler import Sampler
-from blackbox.space.construction import Graph, enumerated
+from blackbox.space.construction import MOST_STATES, Graph, enumerated, keys
 
 _CHUNK = 16_384
 
@@ -43,6 +43,51 @@ def terminating(
             first, last = int(child.min()), int(child.max()) + 1
             reached[first:last] += np.bincount(child - first, flow, minlength=last - first)
     return graph.states[graph.terminal], reached[graph.terminal]
+
+
+def log_probabilities(
+    sampler: Sampler, ends: Array, condition: Tensor | None = None, paths: int = 64
+) -> Array:
+    """(n,) log probability of drawing each terminal state (n, width).
+
+    Exact where an object has one path only, or all states can be written out; elsewhere the mean
+    of P_F(path) / P_B(path | x) over some paths drawn by the backward policy, which is unbiased
+    for the probability.
+
+    Args:
+        sampler: the sampler.
+        ends: terminal states.
+        condition: (c,) what is wanted, for a sampler that takes it.
+        paths: to each object, for an estimate.
+    """
+    once = torch.from_numpy(ends).to(sampler.device)
+    ratio = _ratios(sampler, once, condition)
+    if ratio[1]:
+        return ratio[0]
+    graph = None
+    if not sampler.construction.cardinality > MOST_STATES:
+        graph = enumerated(sampler.construction)
+    if graph is not None:
+        states, probability = terminating(sampler, graph, condition)
+        hashed = keys(states)
+        order = np.argsort(hashed)
+        at = order[np.searchsorted(hashed[order], keys(ends))]
+        with np.errstate(divide="ignore"):
+            found: Array = np.log(probability[at])
+        return found
+    several = [ratio[0], *(_ratios(sampler, once, condition)[0] for _ in range(paths - 1))]
+    made: Array = np.logaddexp.reduce(several, axis=0) - np.log(paths)
+    return made
+
+
+@torch.no_grad()
+def _ratios(sampler: Sampler, ends: Tensor, condition: Tensor | None) -> tuple[Array, bool]:
+    """(n,) log P_F(path) - log P_B(path | x) of one path each, and whether there are no others."""
+    wanted = None if condition is None else condition.expand(len(ends), -1)
+    walks = sampler.walk_back(ends, condition=wanted)
+    e = sampler.evaluate(walks, wanted)
+    ratio: Array = e.summed(e.log_pf - e.log_pb).double().cpu().numpy()
+    return ratio, bool((sampler.steps.parents(walks.states).sum(1) <= 1).all())
 
 
 def written(sampler: Sampler) -> Graph:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +64,7 @@ class Network(nn.Module):
 
 def _mlp(widths: Sequence[int], generator: torch.Generator) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+    for fan_in, fan_out in pairwise(widths):
         linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out)
         bound = 1 / math.sqrt(max(fan_in, 1))  # PyTorch's own default
         with torch.no_grad():

@@ -75,15 +75,17 @@ class Trainer:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """One thread, gradients on: whatever the caller has set, and it is set again afterwards.
+    """One thread, gradients on, float32: whatever the caller has set, it is set again afterwards.
 
     Networks this small are slower on several threads, and sums in another order would not repeat
     bit by bit.
     """
-    threads = torch.get_num_threads()
+    threads, kind = torch.get_num_threads(), torch.get_default_dtype()
     torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float32)
     try:
         with torch.enable_grad():
             yield
     finally:
         torch.set_num_threads(threads)
+        torch.set_default_dtype(kind)

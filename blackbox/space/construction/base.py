@@ -11,6 +11,7 @@ from blackbox.batch import Array, Batch
 from blackbox.errors import SpaceError
 
 _TRIES = 100
+_BACK = 3
 
 
 class Construction(ABC):
@@ -75,6 +76,16 @@ class Construction(ABC):
     def encode(self, batch: Batch) -> Array:
         """(n, width) terminal states of valid candidates."""
 
+    def mutated(self, states: Array, rng: np.random.Generator) -> Array:
+        """At most n objects near n others: some last steps taken back, and others at random."""
+        back = rng.integers(1, _BACK + 1, size=len(states))
+        for k in range(_BACK):
+            mask = self.parents(states)
+            moving = (k < back) & mask.any(axis=1)
+            states = states.copy()
+            states[moving] = self.undo(states[moving], choose(mask[moving], rng))
+        return self._walks(states, rng)
+
     def bounds(self, states: Array) -> dict[str, tuple[Array, Array]]:
         """For parameters of numbers the least and largest (n, k) that completions reach.
 
@@ -103,7 +114,7 @@ class Construction(ABC):
         for _ in range(_TRIES):
             if not missing:
                 break
-            done.append(self._walks(missing, rng))
+            done.append(self._walks(self.initial(missing), rng))
             missing -= len(done[-1])
         if missing:
             raise SpaceError(
@@ -112,9 +123,8 @@ class Construction(ABC):
             )
         return np.concatenate(done)
 
-    def _walks(self, n: int, rng: np.random.Generator) -> Array:
-        """At most n terminal states: walks into dead ends are dropped."""
-        states = self.initial(n)
+    def _walks(self, states: Array, rng: np.random.Generator) -> Array:
+        """At most n terminal states behind n others: walks into dead ends are dropped."""
         done = [states[:0]]
         while len(states):
             finished = self.terminal(states)

@@ -131,6 +131,10 @@ class Restricted(Construction):
     def features(self, states: Any) -> Any:
         return self._inner.features(states)
 
+    def mutated(self, states: Array, rng: np.random.Generator) -> Array:
+        made = self._inner.mutated(states, rng)
+        return made[self._possible(made)]
+
     def decode(self, states: Array) -> Batch:
         return self._inner.decode(states)
 

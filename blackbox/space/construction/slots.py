@@ -129,6 +129,14 @@ class Slots(Construction):
             reached if self._kinds == {True} else reached & (c["ordered"] | (chosen == c["value"]))
         )
 
+    def mutated(self, states: Array, rng: np.random.Generator) -> Array:
+        """Near others: one slot chosen anew."""
+        if self._digits:
+            return super().mutated(states, rng)
+        actions = rng.integers(self.actions, size=len(states))
+        made: Array = self.step(states, actions)
+        return made
+
     def decode(self, states: Array) -> Batch:
         columns = {}
         for field in self._fields:

@@ -102,6 +102,15 @@ class Strings(Construction):
         c = self._constants.on(states)
         return joined([states[:, c["place"]] == c["value"], states[:, -1:] > 0])
 
+    def mutated(self, states: Array, rng: np.random.Generator) -> Array:
+        """Near others: one token replaced, or the last ones chosen anew."""
+        length = (states[:, :-1] >= 0).sum(axis=1)
+        replaced = (rng.random(len(states)) < 0.5) & (length > 0)
+        place = (rng.random(len(states)) * length).astype(np.intp)[replaced]
+        made = states[replaced]
+        made[np.arange(len(made)), place] = rng.integers(self._c, size=len(made))
+        return np.concatenate([made, super().mutated(states[~replaced], rng)])
+
     def decode(self, states: Array) -> Batch:
         column = self._parameter.table[states[:, :-1]]
         return Batch.of({self._parameter.name: column}, len(states))

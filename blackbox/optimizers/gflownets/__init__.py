@@ -1,0 +1,10 @@
+"""GFlowNets behind ask and tell, over any discrete space."""
+
+from blackbox.errors import require
+
+require("torch", "gfn")  # names the extra where PyTorch is not installed
+
+from blackbox.optimizers.gflownets.order_preserving import OrderPreservingGFN  # noqa: E402
+from blackbox.optimizers.gflownets.policy import Policy  # noqa: E402
+
+__all__ = ["OrderPreservingGFN", "Policy"]

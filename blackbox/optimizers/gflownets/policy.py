@@ -1,0 +1,58 @@
+"""The network of a GFlowNet and how it is trained, as one argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from blackbox.errors import ProblemError
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A multilayer perceptron trained by Adam, and how it explores.
+
+    Args:
+        hidden: widths of the hidden layers, ReLU between them.
+        learn_backward: whether the backward policy is learnt too; else it is uniform over parents.
+        lr: learning rate.
+        lr_z: learning rate of log Z.
+        epsilon: share of random actions in walks that explore.
+
+    Raises:
+        ProblemError: an argument is out of its range.
+    """
+
+    hidden: tuple[int, ...] = (128, 128)
+    learn_backward: bool = False
+    lr: float = 3e-3
+    lr_z: float = 0.1
+    epsilon: float = 0.05
+
+    def __post_init__(self) -> None:
+        for width in self.hidden:
+            whole("Policy", "hidden", width, 1)
+        within("Policy", "lr", self.lr, 0, 1)
+        within("Policy", "lr_z", self.lr_z, 0, 1)
+        within("Policy", "epsilon", self.epsilon, 0, 1)
+
+
+def whole(name: str, field: str, value: Any, least: int) -> None:
+    """Refuse what is no int of at least ``least``.
+
+    Raises:
+        ProblemError: names the argument.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ProblemError(f"{name}: {field}={value!r} must be an int of at least {least}")
+
+
+def within(name: str, field: str, value: Any, low: float, high: float) -> None:
+    """Refuse what is no number in [low, high].
+
+    Raises:
+        ProblemError: names the argument.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not low <= value <= high:
+        raise ProblemError(f"{name}: {field}={value!r} must be a number from {low:g} to {high:g}")
