@@ -152,6 +152,11 @@ def same_cells(runs: Sequence[Run]) -> None:
         BatchError: names the first difference.
     """
     archives = [run for run in runs if not isinstance(run, tuple)]
+    if len(archives) > 1 and any(hasattr(run, "novelty") for run in archives):
+        raise BatchError(
+            "the cells of an unstructured archive are its own elites; add the elites of each to a "
+            "GridArchive and compare these"
+        )
     for one in archives[1:]:
         first = archives[0]
         for field in ("size", "dims", "low", "high", "centroids"):

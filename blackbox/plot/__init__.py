@@ -13,21 +13,32 @@ optimizer believes: give them the optimizer, or a study of it. ``law``, ``learnt
 """
 
 from blackbox.plot.acquisition import acquisition
+from blackbox.plot.animation import animation
+from blackbox.plot.archive_profile import archive_profile
+from blackbox.plot.cell_fronts import cell_fronts
 from blackbox.plot.convergence import convergence
 from blackbox.plot.cross_validation import cross_validation
+from blackbox.plot.elite_map import elite_map
+from blackbox.plot.elites import elites
 from blackbox.plot.importance import importance
 from blackbox.plot.laws import law, learnt_order
 from blackbox.plot.parallel import parallel_coordinates
 from blackbox.plot.pareto import pareto
 from blackbox.plot.posterior import posterior
 from blackbox.plot.preferences import preferences
+from blackbox.plot.quality_diversity import quality_diversity
 from blackbox.plot.simplex import simplex
 from blackbox.plot.slices import slices
 
 __all__ = [
     "acquisition",
+    "animation",
+    "archive_profile",
+    "cell_fronts",
     "convergence",
     "cross_validation",
+    "elite_map",
+    "elites",
     "importance",
     "law",
     "learnt_order",
@@ -35,6 +46,7 @@ __all__ = [
     "pareto",
     "posterior",
     "preferences",
+    "quality_diversity",
     "simplex",
     "slices",
 ]

@@ -60,7 +60,7 @@ def convergence(
     if len(drawn) == 1 and len(drawn[0].points):
         ax.scatter(drawn[0].points[:, 0], drawn[0].points[:, 1], s=9, color=FAINT, lw=0, zorder=0)
     for i, curve in enumerate(drawn):
-        _draw(ax, curve, colour(i), band)
+        draw_curve(ax, curve, colour(i), band)
     owner = next(iter(made.values()))[0].problem
     ax.set_xlabel("cost" if x == "cost" else "evaluations")
     ax.set_ylabel(_ylabel(owner, optimum))
@@ -68,7 +68,7 @@ def convergence(
     if optimum is not None:
         ax.set_yscale("log")
     elif curved:
-        _limit(ax, [curve for _, curve in curved], band)
+        limit_late(ax, [curve for _, curve in curved], band)
     if curved:
         ax.set_xlim(0, max(float(curve.x[-1]) for _, curve in curved) or 1.0)
         if ax.get_xlim()[1] >= _MANY:
@@ -79,7 +79,8 @@ def convergence(
     return ax
 
 
-def _draw(ax: Axes, curve: Curve, tone: str, band: tuple[float, float]) -> None:
+def draw_curve(ax: Axes, curve: Curve, tone: str, band: tuple[float, float]) -> None:
+    """The median over runs as a step function, in a band between two quantiles."""
     middle = curve.quantile(0.5)
     ax.plot(curve.x, middle, drawstyle="steps-post", color=tone, lw=1.6, label=curve.name)
     if len(curve.values) > 1 and curve.x.size:
@@ -87,7 +88,7 @@ def _draw(ax: Axes, curve: Curve, tone: str, band: tuple[float, float]) -> None:
         ax.fill_between(curve.x, low, high, step="post", color=tone, alpha=0.18, lw=0)
 
 
-def _limit(ax: Axes, drawn: list[Curve], band: tuple[float, float]) -> None:
+def limit_late(ax: Axes, drawn: list[Curve], band: tuple[float, float]) -> None:
     """Limits that the lines decide, not the dots, nor a first tenth that would flatten the rest."""
     whole, late = [], []
     for curve in drawn:

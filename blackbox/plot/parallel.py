@@ -8,7 +8,7 @@ import numpy as np
 
 from blackbox.errors import require
 from blackbox.formulation import Problem
-from blackbox.plot.data import Column, Data, inputs, outcomes, ranked, single
+from blackbox.plot.data import Column, Data, inputs, measures, outcomes, ranked, single
 from blackbox.plot.style import FAINT, INK, QUIET, RAMP, SMALL, new_axes, opacity
 
 if TYPE_CHECKING:
@@ -24,17 +24,19 @@ def parallel_coordinates(
     ax: Axes | None = None,
     problem: Problem | None = None,
     objective: str | None = None,
+    show_inputs: bool = True,
 ) -> Axes:
-    """One vertical axis for each input and objective, one line for each feasible row.
+    """One vertical axis for each input, measure and objective, one line for each feasible row.
 
     Colour follows one objective, dark where it is best; better rows lie on top. With several
     objectives only the Pareto front is coloured.
 
     Args:
-        data: a Study, several of one space (drawn together), or Batches (see the module).
+        data: a Study, several of one space (drawn together), Batches, or an archive of elites.
         ax: where to draw; by default a new figure.
         problem: the problem that Batches belong to.
         objective: the objective that gives the colour; by default the first.
+        show_inputs: False draws measures and objectives alone.
 
     Returns:
         The Axes; its LineCollection holds the lines from the worst to the best.
@@ -46,7 +48,8 @@ def parallel_coordinates(
     """
     run = single(data, problem)
     drawn = ranked(run, objective)
-    columns = [*inputs(run, drawn.rows), *outcomes(run, drawn.rows)]
+    columns = inputs(run, drawn.rows) if show_inputs else []
+    columns += [*measures(run, drawn.rows), *outcomes(run, drawn.rows)]
     ax = new_axes((max(4.0, 1.05 * len(columns)), 3.4)) if ax is None else ax
     require("matplotlib", "plot")
     from matplotlib import colormaps

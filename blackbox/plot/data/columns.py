@@ -77,6 +77,15 @@ def columns(parameters: Iterable[Parameter], batch: Batch) -> list[Column]:
     return made
 
 
+def measures(run: Run, rows: Array) -> list[Column]:
+    """The measures of some rows as axes, over their ranges of interest."""
+    return [
+        _numbers(m.name, run.history[m.name][rows], (m.low, m.high), False)
+        for m in run.problem.measures
+        if m.name in run.history
+    ]
+
+
 def outcomes(run: Run, rows: Array) -> list[Column]:
     """The objectives of some rows as axes, from their least to their largest value."""
     columns = []
