@@ -67,7 +67,7 @@ class Trainer:
         """Go on from what ``state`` gave."""
         groups = self._adam.state_dict()["param_groups"]
         moments = {
-            int(i): {name: torch.as_tensor(value) for name, value in own.items()}
+            int(i): {name: torch.tensor(value) for name, value in own.items()}
             for i, own in state.items()
         }
         self._adam.load_state_dict({"state": moments, "param_groups": groups})

@@ -140,7 +140,7 @@ class Slots(Construction):
     def decode(self, states: Array) -> Batch:
         columns = {}
         for field in self._fields:
-            digits = states[:, self._spans[field.name]].reshape(len(states), field.k, -1)
+            digits = self._digits_of(states, field)
             columns[field.name] = field.column((digits * field.digits).sum(axis=2))
         return Batch.of(columns, len(states))
 
@@ -152,13 +152,19 @@ class Slots(Construction):
             for weight in field.digits:
                 digits.append(left // weight)
                 left = left % weight
-            states[:, self._spans[field.name]] = np.stack(digits, axis=2).reshape(len(batch), -1)
+            block = states[:, self._spans[field.name]]
+            block[:] = np.stack(digits, axis=2).reshape(block.shape)
         return states
+
+    def _digits_of(self, states: Array, field: Field) -> Array:
+        """(n, k, m) the m digits of each of the k values of a parameter."""
+        shape = len(states), field.k, len(field.digits)
+        return states[:, self._spans[field.name]].reshape(shape)
 
     def bounds(self, states: Array) -> dict[str, tuple[Array, Array]]:
         found = {}
         for field in (f for f in self._fields if f.numeric):
-            digits = states[:, self._spans[field.name]].reshape(len(states), field.k, -1)
+            digits = self._digits_of(states, field)
             filled = digits >= 0
             low = (np.maximum(digits, 0) * field.digits).sum(axis=2)
             # What the unfilled digits can still add: less than the weight of the last filled one.
