@@ -14,6 +14,7 @@ from blackbox.errors import ProblemError, TellError, require
 from blackbox.formulation import Problem
 from blackbox.metrics.pareto import is_nondominated
 from blackbox.optimizer import Optimizer, Supports
+from blackbox.optimizers.bayes.advice import Advice, Consultation, as_advice
 from blackbox.optimizers.bayes.design import Design
 from blackbox.optimizers.bayes.told import Told, earlier, joint_space
 from blackbox.state import State
@@ -56,6 +57,9 @@ class Bayes(Optimizer):
             number of coordinates, from 4 to 20, and has 6 more under an environment.
         init: optimizer of the same problem that proposes the initial design; by default the centre
             of the space, then Sobol points, or uniform ones under linear constraints.
+        candidates: optimizer of the same problem, such as ``LLAMBO``, whose proposals are
+            considered at every step; alone, they are accepted where they are worth almost as much
+            as Bayes' own, or by a rule of ``blackbox.optimizers.bayes`` around it.
         trust_region: whether real numbers are looked for only in a box around the best row, which
             grows with successes and shrinks with failures (Eriksson et al. 2019); for one
             objective in many dimensions. Off by default: the trend and the short initial design
@@ -64,9 +68,9 @@ class Bayes(Optimizer):
         seed: seeds the optimizer's only generator.
 
     Raises:
-        ProblemError: ``n_init`` is negative, ``init`` was built for another problem, ``prior``
-            lacks a column, the device cannot be used, or a trust region is asked for with
-            several objectives.
+        ProblemError: ``n_init`` is negative, ``init`` or ``candidates`` was built for another
+            problem, ``prior`` lacks a column, the device cannot be used, or a trust region is
+            asked for with several objectives.
         MissingExtraError: SciPy is not installed, or PyTorch and BoTorch where they are needed
             (extra ``bayes``).
     """
@@ -84,6 +88,7 @@ class Bayes(Optimizer):
         prior: Sequence[Any] = (),
         n_init: int | None = None,
         init: Optimizer | None = None,
+        candidates: Optimizer | Advice | None = None,
         trust_region: bool = False,
         device: str = "cpu",
         seed: int | None = None,
@@ -111,6 +116,9 @@ class Bayes(Optimizer):
                 "Bayes: trust_region=True needs one objective to minimize or maximize, and no "
                 "environment; leave it out"
             )
+        self._advice = as_advice(candidates)
+        if self._advice is not None:
+            self._advice.checked(problem, init)
         if init is None:
             init = Design(problem, seed=int(self.rng.integers(2**63)))
         elif init.problem.spec() != problem.spec():
@@ -201,11 +209,15 @@ class Bayes(Optimizer):
             own = [self._init_ids.get(i, -1) for i in batch["id"].tolist()]
             self._init.tell(batch.with_columns(id=np.array(own, dtype=np.int64)))
             self._init_left = max(0, self._init_left - int(np.sum(batch["id"] < 0)))
+        if self._advice is not None:
+            self._advice.optimizer.tell(batch.with_columns(id=np.full(len(batch), -1)))
         kept = batch.select([*self.problem.inputs, *self.problem.outcomes, "ok"])
         self._told = self._told.joined(kept, self._encode(kept))
 
     def _state(self) -> State:
+        advice = {} if self._advice is None else {"advice": self._advice.optimizer.state_dict()}
         return {
+            **advice,
             "told": self._told.batch.columns(),
             "groups": self._told.groups,
             "models": self._learning.state(),
@@ -219,6 +231,8 @@ class Bayes(Optimizer):
         self._told = Told(batch, self._encode(batch), np.asarray(state["groups"]))
         self._learning.load(state["models"])
         self._init.load_state_dict(state["init"])
+        if self._advice is not None:
+            self._advice.optimizer.load_state_dict(state["advice"])
         self._init_left = int(state["init_left"])
         self._init_ids = {int(own): int(inner) for own, inner in state["init_ids"]}
 
@@ -265,10 +279,28 @@ class Bayes(Optimizer):
                 box = self._box(belief, incumbents[0])
                 if box is not None:
                     incumbents = incumbents[:1]  # the others may lie outside
-                return self._search.best(function, taken, incumbents, self.rng, box)
+
+                def own() -> Array | None:
+                    return self._search.best(function, taken, incumbents, self.rng, box)
+
+                theirs = self._advised(taken)
+                if self._advice is None or not len(theirs):
+                    return own()
+                trial = max(1, len(taken) - self._n_init + 1)
+                asked = Consultation(function, theirs, own, belief, incumbents[0], trial, self.rng)
+                return self._advice.choose(asked)
             except ArithmeticError:
                 pass  # a row far from all others is worth more than an exception
         return self._search.spread(taken, self.rng)
+
+    def _advised(self, taken: Array) -> Array:
+        """(k, d) features of proposals of the other optimizer that can be made."""
+        rows = Batch({}) if self._advice is None else self._advice.proposals()
+        if not len(rows):
+            return taken[:0]
+        x = self._encode(rows)
+        x = x[self._search.fresh(x, taken)]
+        return x[self._features.feasible(x)] if len(x) else x
 
     def _box(self, belief: Belief, center: Array) -> Box | None:
         """The trust region, where there is one."""

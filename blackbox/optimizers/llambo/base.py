@@ -79,9 +79,9 @@ class LanguageModelOptimizer(Optimizer):
     def record(self) -> tuple[dict[str, Any], ...]:
         """One entry for each ask.
 
-        ``first`` is the id of its first row, ``rows`` their number, ``own`` how many of them are
-        not the model's; then ``requests``, ``prompt_tokens``, ``completion_tokens``, ``cost``,
-        ``faults`` (kind to number) and the model's ``reasoning``.
+        ``told`` is how many rows were told before it, ``rows`` how many it gave, ``own`` how many
+        of these are not the model's; then ``requests``, ``prompt_tokens``, ``completion_tokens``,
+        ``cost``, ``faults`` (kind to number) and the model's ``reasoning``.
         """
         return tuple({**entry, "faults": dict(entry["faults"])} for entry in self._entries)
 
@@ -102,7 +102,7 @@ class LanguageModelOptimizer(Optimizer):
         own = self._own(missing, np.concatenate([taken, proposed])) if missing else proposed[:0]
         self._entries.append(
             {
-                "first": self.asked,
+                "told": len(self._told),
                 "rows": len(proposed) + len(own),
                 "own": len(own),
                 **self._conversation.trial.state(),

@@ -58,7 +58,7 @@ def predictions(text: Text, count: int, q: int) -> Reading[Array]:
     Raises:
         Misfit: the text has not the form that was asked for.
     """
-    reply, items, misfits = _object(text, "predictions")
+    _, items, misfits = _object(text, "predictions")
     misfits += _counted(len(items), count)
     if len(items) != count:  # nobody can say which are missing
         return Reading(None, misfits)
@@ -79,7 +79,7 @@ def labels(text: Text, count: int) -> Reading[Array]:
     Raises:
         Misfit: the text has not the form that was asked for.
     """
-    reply, items, misfits = _object(text, "labels")
+    _, items, misfits = _object(text, "labels")
     misfits += _counted(len(items), count)
     if len(items) != count:
         return Reading(None, misfits)

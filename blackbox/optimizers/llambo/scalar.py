@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
 
 from blackbox.batch import Array, Batch
 from blackbox.formulation import Problem
@@ -72,6 +71,8 @@ class Scalar:
             predicted: (K, M, m + c) predicted outcomes in the user's units, NaN where one is
                 missing. A candidate without any gets the average of the others.
         """
+        from scipy.special import ndtr
+
         m = len(self.problem.objectives)
         signs = np.array([o.sign for o in self.problem.objectives])
         mean, deviation = _moments(self.worth(signs * predicted[:, :, :m])[:, :, None])
@@ -85,6 +86,8 @@ class Scalar:
     def _probability(self, predicted: Array) -> Array:
         if not self.problem.constraints:
             return np.ones(predicted.shape[1])
+        from scipy.special import ndtr
+
         mean, deviation = _moments(predicted)
         low = np.array([c.lower for c in self.problem.constraints])
         high = np.array([c.upper for c in self.problem.constraints])
