@@ -96,6 +96,9 @@ class Search:
         if self._all is not None and len(pool) < _SCORED:
             return np.asarray(pool[order[0]])  # of all rows that are left
         polished = self._climb(function, pool[order[:_POLISHED]], box)
+        best = polished[[int(np.argmax(function.values(polished)))]]
+        # The joint ascent ends with the sum of all; the best one goes on alone.
+        polished = np.concatenate([self._climb(function, best, box), polished])
         pool = np.concatenate([polished, pool])
         values = np.concatenate([function.values(polished), values])
         pool = pool[np.argsort(-values, kind="stable")]
