@@ -5,6 +5,7 @@ from blackbox.archives.cells import CellArchive
 from blackbox.archives.cvt import CVTArchive
 from blackbox.archives.fronts import FrontArchive
 from blackbox.archives.grid import GridArchive
+from blackbox.archives.population import DominatedArchive
 from blackbox.archives.unstructured import UnstructuredArchive
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Archive",
     "CVTArchive",
     "CellArchive",
+    "DominatedArchive",
     "FrontArchive",
     "GridArchive",
     "UnstructuredArchive",

@@ -152,9 +152,8 @@ class Archive(ABC):
 
     def nearest(self, measures: Floats) -> Ints:
         """(q,) positions of the elites nearest to (q, m) measures, in units of the ranges."""
-        span = self.high - self.low
-        own = self._own["measures"] / span
-        return np.array([np.argmin(((own - at) ** 2).sum(axis=1)) for at in measures / span], int)
+        own, wanted = self._unit(self._own["measures"]), self._unit(measures)
+        return np.array([np.argmin(((own - at) ** 2).sum(axis=1)) for at in wanted], dtype=int)
 
     def best_near(self, measures: npt.ArrayLike) -> Batch:
         """The elite to use for each of (q, m) wanted measures, or for one of (m,).
@@ -348,6 +347,11 @@ class Archive(ABC):
     def _at(self, rows: Array) -> Batch:
         columns = {name: array[rows] for name, array in self._table.arrays.items()}
         return Batch.of(columns, len(rows))
+
+    def _unit(self, measures: Floats) -> Floats:
+        """(n, m) measures in units of their ranges; so far outside that a square overflows: 1e9."""
+        with np.errstate(over="ignore"):
+            return np.clip((measures - self.low) / (self.high - self.low), -1e9, 1e9)
 
     def _shaped(self, measures: npt.ArrayLike) -> Floats:
         array = np.asarray(measures, dtype=np.float64)

@@ -75,7 +75,7 @@ class CVTArchive(CellArchive):
 
     def _set_centroids(self, centroids: Floats) -> None:
         self.centroids = centroids
-        self._neighbours = Neighbours((centroids - self.low) / (self.high - self.low))
+        self._neighbours = Neighbours(self._unit(centroids))
 
     def arguments(self) -> dict[str, Any]:
         return {
@@ -86,8 +86,7 @@ class CVTArchive(CellArchive):
         }
 
     def _cell_of(self, measures: Floats) -> Ints:
-        with np.errstate(over="ignore"):
-            unit = (measures - self.low) / (self.high - self.low)
+        unit = self._unit(measures)
         # One sum is finite where all its terms are, and quicker to ask than each of them.
         good = np.isfinite(unit.sum(axis=1))
         if self._outside == "refuse":

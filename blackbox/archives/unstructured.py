@@ -86,24 +86,15 @@ class UnstructuredArchive(Archive):
         mean: Floats = distances.mean(axis=1)
         return mean
 
-    def competition(self, measures: npt.ArrayLike, scores: Floats) -> Floats:
-        """(n,) share of the k nearest elites that score less (Lehman & Stanley 2011, *GECCO*)."""
-        wanted = self._shaped(measures)
-        if not len(self):
-            return np.ones(len(wanted))
-        near = self._nearest(wanted, self.neighbours)[1]
-        beaten: Floats = (self._own["score"][near] < scores[:, None]).mean(axis=1)
-        return beaten
-
     def _nearest(self, measures: Floats, k: int) -> tuple[Floats, Ints]:
         """(n, k) distances and positions of the nearest elites, fewer where there are fewer."""
         near = self._neighbourhood()
         assert near is not None
-        return near.several(measures / (self.high - self.low), min(k, len(self)))
+        return near.several(self._unit(measures), min(k, len(self)))
 
     def _neighbourhood(self) -> Neighbours | None:
         if self._near is None and len(self):
-            self._near = Neighbours(self._own["measures"] / (self.high - self.low))
+            self._near = Neighbours(self._unit(self._own["measures"]))
         return self._near
 
     def insert(
@@ -119,8 +110,7 @@ class UnstructuredArchive(Archive):
         good = np.flatnonzero(np.isfinite(scores) & np.isfinite(measures).all(axis=1))
         given = {"cell": cell, "parent": ancestors, "score": scores, "threshold": scores}
         own = {**given, "measures": measures}
-        span = self.high - self.low
-        crowd = _Crowd(self._neighbourhood(), measures[good] / span, self.neighbours)
+        crowd = _Crowd(self._neighbourhood(), self._unit(measures[good]), self.neighbours)
         for i, source in enumerate(good.tolist()):
             novelty, row = crowd.look(i)
             new = novelty >= self.threshold
