@@ -45,7 +45,7 @@ CASES = {
 ALGORITHMS: Mapping[str, Algorithm] = {
     "OrderPreservingGFN": Algorithm(lambda p, seed: bb.OrderPreservingGFN(p, seed=seed)),
     "OrderPreservingGFN, batch front": Algorithm(
-        lambda p, seed: bb.OrderPreservingGFN(p, label="batch", seed=seed)
+        lambda p, seed: bb.OrderPreservingGFN(p, labels="front", seed=seed)
     ),
     "PreferenceGFN": Algorithm(lambda p, seed: bb.PreferenceGFN(p, seed=seed)),
     "NSGA-II": Algorithm(lambda p, seed: bb.pymoo.NSGA2(p, population_size=40, seed=seed), "pymoo"),

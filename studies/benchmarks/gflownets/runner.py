@@ -77,6 +77,7 @@ class Suite:
         table: writes the table from the results and says where.
         seeds: how many.
         fewer: for an algorithm that costs much, how many instead.
+        only: for an algorithm, the cases it runs on; by default all.
     """
 
     name: str
@@ -86,6 +87,11 @@ class Suite:
     table: Callable[[Results], Path]
     seeds: int = 5
     fewer: Mapping[str, int] = field(default_factory=dict)
+    only: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def wanted(self, case: str, name: str, seed: int) -> bool:
+        """Whether a run belongs to the suite."""
+        return case in self.only.get(name, self.cases) and seed < self.fewer.get(name, seed + 1)
 
 
 def run(
@@ -114,8 +120,7 @@ def run(
         for seed in range(seeds)
         for case in cases
         for name in algorithms
-        if seed < suite.fewer.get(name, seeds)
-        and (case, name, seed, versions[name]) not in finished
+        if suite.wanted(case, name, seed) and (case, name, seed, versions[name]) not in finished
     ]
     for number, (case, name, seed) in enumerate(missing, start=1):
         begun = time.process_time()

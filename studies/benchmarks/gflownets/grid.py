@@ -1,0 +1,237 @@
+"""Hypergrids: how near the learnt law comes to the reward, and how fast, beside torchgfn."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import blackbox as bb
+from blackbox.gflownets import Sampler, TrajectoryBalance, terminating
+from blackbox.gflownets.training import Trainer, alone
+from blackbox.problems import HyperGrid
+from blackbox.space.construction import enumerated
+from studies.benchmarks.bayes.environments import ROOT, python
+from studies.benchmarks.bayes.foreign import ONE_THREAD
+from studies.benchmarks.gflownets.runner import Algorithm, Results, Suite
+from studies.benchmarks.report import write_table
+
+WARM = 20
+
+
+@dataclass(frozen=True)
+class Law:
+    """Training until the law is near enough, or the budget is spent.
+
+    Args:
+        side: cells along each axis.
+        dimension: axes.
+        target: L1 distance at which training ends.
+        trajectories: at most so many.
+        epsilon: share of random actions.
+        batch: trajectories of a gradient step.
+    """
+
+    side: int
+    dimension: int
+    target: float
+    trajectories: int
+    epsilon: float = 0.0
+    batch: int = 64
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Training for a number of steps by the clock.
+
+    Args:
+        side: cells along each axis.
+        dimension: axes.
+        batch: trajectories of a gradient step.
+        steps: gradient steps that count.
+    """
+
+    side: int
+    dimension: int
+    batch: int
+    steps: int
+
+
+CASES: Mapping[str, Law | Speed] = {
+    "law 8^4": Law(8, 4, 0.05, 130_000),
+    "law 64^2": Law(64, 2, 0.2, 130_000),
+    "8^4, batch 16": Speed(8, 4, 16, 400),
+    "8^4, batch 64": Speed(8, 4, 64, 200),
+    "64^2, batch 16": Speed(64, 2, 16, 100),
+    "64^2, batch 64": Speed(64, 2, 64, 60),
+}
+OURS, THEIRS = "blackbox", "torchgfn"
+
+
+class Training:
+    """Trajectory balance on a hypergrid, on-policy, the backward policy learnt.
+
+    Args:
+        case: the grid and the batch.
+        seed: of the sampler.
+        epsilon: share of random actions.
+    """
+
+    def __init__(self, case: Law | Speed, seed: int, epsilon: float = 0.0) -> None:
+        self.problem = HyperGrid(case.side, case.dimension)
+        self.construction = self.problem.space.construction("grid")
+        self.sampler = Sampler(self.construction, hidden=(256, 256), learn_backward=True, seed=seed)
+        self._trainer = Trainer(self.sampler, lr=1e-3, lr_z=0.1)
+        self._balance, self._batch, self._epsilon = TrajectoryBalance(), case.batch, epsilon
+
+    def step(self) -> int:
+        """One batch of new trajectories and one gradient step; how many transitions it took."""
+        walks = self.sampler.walk(self._batch, epsilon=self._epsilon)
+        rows = self.construction.decode(walks.ends.numpy())
+        reward = torch.from_numpy(np.log(self.problem.measure(rows)["reward"])).float()
+        self._trainer.step(self._balance.loss(self.sampler, walks, reward))
+        return len(walks.parents)
+
+
+def work(case: Law | Speed, algorithm: Algorithm, seed: int) -> dict[str, Any]:
+    """What the case measures."""
+    made: dict[str, Any] = algorithm.make(case, seed)
+    return made
+
+
+def ours(case: Law | Speed, seed: int) -> dict[str, Any]:
+    """This package."""
+    with alone():
+        if isinstance(case, Law):
+            return _law(case, seed)
+        training = Training(case, seed)
+        for _ in range(WARM):
+            training.step()
+        begun = time.process_time()
+        transitions = sum(training.step() for _ in range(case.steps))
+        return {"seconds": time.process_time() - begun, "transitions": transitions}
+
+
+def _law(case: Law, seed: int) -> dict[str, Any]:
+    """Distance and modes every 2 000 trajectories or so."""
+    training = Training(case, seed, case.epsilon)
+    graph, grid = enumerated(training.construction), training.problem
+    assert graph is not None
+    trace: list[tuple[int, float, int, float]] = []
+    seen: set[int] = set()
+    seconds, every = 0.0, 2_000 // case.batch
+    for done in range(every, case.trajectories // case.batch + 1, every):
+        begun = time.process_time()
+        for _ in range(every):
+            training.step()
+        seconds += time.process_time() - begun
+        states, law = terminating(training.sampler, graph)
+        where = grid.positions(training.construction.decode(states))
+        ordered = np.zeros(len(grid.law))
+        ordered[where] = law
+        seen |= set(
+            np.random.default_rng(done).choice(len(ordered), 2_000, p=ordered / ordered.sum())
+        )
+        distance = bb.metrics.l1_distance(ordered, grid.law)
+        found = bb.metrics.modes_found([*seen], grid.modes)
+        trace.append((done * case.batch, distance, found, round(seconds, 2)))
+        if distance < case.target and found == grid.modes.sum():
+            break
+    return {"trace": trace, "modes": int(grid.modes.sum())}
+
+
+def theirs(case: Speed, seed: int) -> dict[str, Any]:
+    """torchgfn, in its own environment; its speed alone."""
+    settings = asdict(case) | {"warm": WARM, "seed": seed}
+    module = f"{__package__}.workers.torchgfn"
+    done = subprocess.run(
+        [python("torchgfn"), "-W", "ignore", "-m", module, json.dumps(settings)],
+        cwd=ROOT,
+        env=os.environ | ONE_THREAD,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def table(results: Results) -> Path:
+    """The laws, and trajectories per CPU second side by side."""
+    return write_table(
+        "gfn_grid",
+        "Trajectory balance on hypergrids",
+        {
+            "Law": [_learnt(results, name) for name, c in CASES.items() if isinstance(c, Law)],
+            "Trajectories per CPU second": [
+                _timed(results, name, case)
+                for name, case in CASES.items()
+                if isinstance(case, Speed)
+            ],
+        },
+        [
+            "Reward of Bengio et al. (2021) with r0 = 0.1, r1 = 0.5, r2 = 2. L1: sum over all "
+            "cells of |p - p*|, p by dynamic programming over all states, not by sampling. Modes: "
+            "those among samples drawn while training.",
+            "Same in both: 2 layers of 256, ReLU, forward and backward policy on one trunk, Adam "
+            "1e-3, log Z 0.1, on-policy, one thread. The ratio is of the medians; seeds of both "
+            "ran in turn. Transitions each: mean length of the trajectories, of both; the "
+            "network differs in its first weights alone.",
+            *results.notes(),
+        ],
+        seeds=range(results.suite.seeds),
+        libraries=("numpy", "torch"),
+        command="gflownets grid",
+    )
+
+
+def _learnt(results: Results, name: str) -> dict[str, Any]:
+    case, runs = CASES[name], results.runs(name, OURS)
+    assert isinstance(case, Law)
+    spent, distance, found, seconds = np.array([run["trace"][-1] for run in runs]).T
+    reached = int((distance < case.target).sum())
+    return {
+        "grid": name.removeprefix("law "),
+        "seeds": len(runs),
+        "L1 at the end": f"{np.median(distance):.3f} (worst {distance.max():.3f})",
+        "wanted": f"< {case.target}",
+        "reached": f"{reached} of {len(runs)}",
+        "trajectories": f"{np.median(spent):,.0f} (most {spent.max():,.0f})",
+        "modes, least": f"{found.min():.0f} of {runs[0]['modes']}",
+        "CPU s": f"{np.median(seconds):.1f}",
+    }
+
+
+def _timed(results: Results, name: str, case: Speed) -> dict[str, Any]:
+    line: dict[str, Any] = {"grid": name}
+    rates, lengths = {}, {}
+    for algorithm in (OURS, THEIRS):
+        runs = results.runs(name, algorithm)
+        seconds, transitions = np.array([[r["seconds"], r["transitions"]] for r in runs]).T
+        rates[algorithm] = case.steps * case.batch / np.median(seconds)
+        lengths[algorithm] = transitions.mean() / (case.steps * case.batch)
+    for algorithm, rate in rates.items():
+        line[algorithm] = f"{rate:,.0f}"
+    line["ratio"] = f"{rates[OURS] / rates[THEIRS]:.1f}"
+    line["transitions each"] = f"{lengths[OURS]:.1f}, {lengths[THEIRS]:.1f}"
+    per = rates[OURS] * lengths[OURS] / (rates[THEIRS] * lengths[THEIRS])
+    line["ratio by transitions"] = f"{per:.1f}"
+    return line
+
+
+SUITE = Suite(
+    "grid",
+    CASES,
+    {OURS: Algorithm(ours), THEIRS: Algorithm(theirs, environment="torchgfn")},
+    work,
+    table,
+    only={THEIRS: [name for name, case in CASES.items() if isinstance(case, Speed)]},
+)

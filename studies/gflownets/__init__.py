@@ -1,0 +1,1 @@
+"""Order-preserving and multi-objective GFlowNets at the settings of their papers."""
