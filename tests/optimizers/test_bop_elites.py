@@ -85,7 +85,8 @@ def test_what_fails_is_avoided_and_what_breaks_a_constraint_is_no_elite():
 
 
 def test_bad_arguments_and_no_model_yet():
-    for wrong in ({"n_init": -1}, {"n_init": 2.0}, {"floor": np.nan}, {"cells": 4}, {"cells": (0, 2)}):
+    number = [{"n_init": -1}, {"n_init": 2.0}, {"floor": np.nan}]
+    for wrong in (*number, {"cells": 4}, {"cells": (0, 2)}):
         with pytest.raises(ProblemError):
             bb.BOPElites(Ring(), **wrong)
     with pytest.raises(TellError, match="no row"):

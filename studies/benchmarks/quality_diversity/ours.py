@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 import blackbox as bb
 from blackbox.batch import Array, Batch
 from blackbox.optimizer import Optimizer
-from studies.benchmarks.quality_diversity.settings import ALPHA, LINE, Setting
+from blackbox.optimizers.quality_diversity.variation import Variation
+from studies.benchmarks.quality_diversity.settings import LINE, Setting
 
 
 class Ours:
@@ -35,7 +40,31 @@ class Ours:
 
 def me_line(setting: Setting, seed: int) -> Ours:
     """MAP-Elites with Iso+LineDD."""
-    raise NotImplementedError
+    problem = setting.build()
+    optimizer = bb.MapElites(
+        problem,
+        cells=setting.cells,
+        batch_size=setting.batch,
+        n_init=1,
+        variation=_iso_line(setting),
+        seed=seed,
+    )
+    return Ours(begun(optimizer))
+
+
+def _iso_line(setting: Setting) -> Variation:
+    """With the setting's step, which ours takes as a share of the range."""
+    (parameter,) = setting.build().space
+    assert isinstance(parameter, bb.Real)
+    return Variation(iso=setting.sigma / (parameter.high - parameter.low), line=LINE)
+
+
+def begun(optimizer: Optimizer) -> Optimizer:
+    """An optimizer that was told the origin, from where every library starts."""
+    problem = optimizer.problem
+    row = Batch({problem.space.names[0]: np.zeros((1, problem.space.width))})
+    optimizer.tell(row.with_columns(**problem.measure(row)))
+    return optimizer
 
 
 def cma_me(setting: Setting, seed: int) -> Ours:
@@ -55,4 +84,51 @@ def bop_elites(setting: Setting, seed: int) -> Ours:
     problem = setting.build()
     return Ours(
         bb.BOPElites(problem, cells=setting.cells, floor=0.0, n_init=setting.initial, seed=seed)
+    )
+
+
+class Fronts:
+    """MOME that is told every row it asked for.
+
+    Args:
+        optimizer: on a problem with one vector.
+    """
+
+    def __init__(self, optimizer: bb.MOME) -> None:
+        problem = optimizer.problem
+        self._optimizer = optimizer
+        self._objectives = {o.name: o.sign for o in problem.objectives}
+        self._measures = [m.name for m in problem.measures]
+        self._asked = Batch({})
+
+    def ask(self) -> Array:
+        """(n, d) solutions to evaluate."""
+        self._asked = self._optimizer.ask()
+        return self._asked[self._optimizer.problem.space.names[0]]
+
+    def tell(self, scores: Array, measures: Array) -> None:
+        """(n, m) scores and measures of the solutions asked for."""
+        signed = zip(self._objectives.items(), scores.T, strict=True)
+        columns = {name: sign * column for (name, sign), column in signed}
+        columns |= dict(zip(self._measures, measures.T, strict=True))
+        self._optimizer.tell(self._asked.with_columns(**columns))
+
+    def fronts(self) -> tuple[Array, Array]:
+        """Scores and measures of the members of all fronts."""
+        return self._optimizer.archive.scores, self._optimizer.archive.measures
+
+
+def mome(setting: Any, seed: int) -> Fronts:
+    """MOME with Iso+LineDD."""
+    problem = setting.build()
+    return Fronts(
+        bb.MOME(
+            problem,
+            cells=setting.cells,
+            front=setting.front,
+            batch_size=setting.batch,
+            n_init=setting.batch,
+            variation=_iso_line(setting),
+            seed=seed,
+        )
     )

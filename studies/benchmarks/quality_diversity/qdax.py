@@ -46,6 +46,12 @@ class QDax:
         self._asked, _ = self._ask(self.repertoire, self._emitter, key)
         return np.asarray(self._asked, dtype=np.float64)
 
+    def fronts(self) -> tuple[Array, Array]:
+        """Scores and measures of the members of all fronts of MOME."""
+        scores = np.asarray(self.repertoire.fitnesses)
+        filled = np.isfinite(scores).all(axis=-1)
+        return scores[filled], np.asarray(self.repertoire.descriptors)[filled]
+
     def tell(self, objective: Array, measures: Array) -> None:
         jnp = self._jax.numpy
         if self._first is not None:
@@ -79,7 +85,7 @@ def me_line(setting: Setting, seed: int) -> QDax:
     return QDax(algorithm, _centroids(setting), first, seed)
 
 
-def mome(setting: Setting, seed: int, front: int) -> QDax:
+def mome(setting: Any, seed: int) -> QDax:
     """MOME with the same variation as ours."""
     import warnings
 
@@ -91,7 +97,7 @@ def mome(setting: Setting, seed: int, front: int) -> QDax:
         scoring_function=None,
         emitter=_iso_line(setting),
         metrics_function=lambda repertoire: {},
-        pareto_front_max_length=front,
+        pareto_front_max_length=setting.front,
     )
     rng = np.random.default_rng(seed)
     (parameter,) = problem.space
