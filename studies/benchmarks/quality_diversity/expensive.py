@@ -1,0 +1,53 @@
+"""Five hundred evaluations: BOP-Elites, ours and pyribs', beside CMA-ME."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import blackbox as bb
+from studies.benchmarks.quality_diversity import ours, pyribs
+from studies.benchmarks.quality_diversity.runner import Algorithm, Results, Suite
+from studies.benchmarks.quality_diversity.score import merit
+from studies.benchmarks.quality_diversity.settings import Setting, illuminate
+
+COMMON = {"evaluations": 500, "cells": (25, 25), "emitters": 1, "rows": 8, "initial": 16}
+
+CASES = {
+    "arm 4": Setting(lambda: bb.problems.PlanarArm(4), sigma=0.5, **COMMON),
+    "sphere 4": Setting(lambda: bb.problems.SphereProjection(4), sigma=1.0, **COMMON),
+    "Rastrigin 4": Setting(lambda: bb.problems.RastriginProjection(4), sigma=1.0, **COMMON),
+}
+
+ALGORITHMS = {
+    "BOPElites": Algorithm(ours.bop_elites),
+    "CMAME": Algorithm(ours.cma_me),
+    "pyribs CMA-ME": Algorithm(pyribs.cma_me, "ribs"),
+    "pyribs BOP-Elites": Algorithm(pyribs.bop_elites, "ribs"),
+}
+
+
+def table(results: Results) -> Path:
+    """QD score, coverage and seconds of an ask."""
+    from studies.benchmarks.report import write_table
+
+    return write_table(
+        "qd_expensive",
+        "Quality diversity with 500 evaluations",
+        {
+            "QD score per cell": merit(results, lambda run: run["qd"]),
+            "Coverage": merit(results, lambda run: run["coverage"]),
+            "CPU seconds of an ask and tell, median": merit(results, lambda run: 1 / run["rate"]),
+        },
+        [
+            "25 x 25 cells, 4 numbers. QD score: sum of the objectives of the filled cells above "
+            "0, divided by the number of cells; mean and standard deviation over seeds.",
+            "CMA-ME with one strategy of 8 rows. BOP-Elites row by row after 16 Sobol points.",
+            *results.notes(),
+        ],
+        seeds=range(results.suite.seeds),
+        libraries=("numpy", "scipy", "ribs", "scikit-learn"),
+        command="quality_diversity expensive",
+    )
+
+
+SUITE = Suite("expensive", CASES, ALGORITHMS, illuminate, table)
