@@ -21,6 +21,8 @@ from blackbox.state import generator_state, restore_generator
 #: An array of NumPy or a tensor, as the class at hand has them.
 Native: TypeAlias = Any
 
+_TINY = np.float32(1e-30)
+
 
 class OnCPU:
     """Walks in NumPy.
@@ -66,7 +68,8 @@ class OnCPU:
 
     def choose(self, logits: Native, mask: Native, epsilon: float, temperature: float) -> Native:
         """(n,) an action of each row: the largest logit after Gumbel noise has been added."""
-        gumbel = -np.log(self.rng.standard_exponential(mask.shape, dtype=np.float32))
+        noise = self.rng.standard_exponential(mask.shape, dtype=np.float32)
+        gumbel = -np.log(np.maximum(noise, _TINY))  # the noise may be zero in float32
         scores = _tempered(logits, gumbel, temperature)
         if epsilon > 0:
             free = self.rng.random(len(mask)) < epsilon

@@ -131,6 +131,27 @@ class Sampler:
         learnt = self.network.backward
         return backward(where, where.native(ends), learnt=learnt, condition=wanted)
 
+    @torch.no_grad()
+    def near(self, ends: Tensor, back: int, *, condition: Tensor | None = None) -> Walks:
+        """Walks on from states some steps before given objects (n, width): a local search.
+
+        Steps are taken back by the uniform backward policy and anew by the forward policy (Kim et
+        al. 2024, arXiv 2310.02710).
+
+        Args:
+            ends: terminal states.
+            back: steps taken back.
+            condition: (n, c) what is wanted of each path.
+        """
+        where = self._where
+        states = where.native(ends)
+        for _ in range(back):
+            mask = where.construction.parents(states)
+            if not mask.any(1).all():
+                break
+            states = where.construction.undo(states, where.choose(0.0, mask, 0.0, 1.0))
+        return self.walk(len(ends), condition=condition, start=where.tensor([states]))
+
     def evaluate(self, walks: Walks, condition: Tensor | None = None) -> Evaluation:
         """The network's view of all states of some walks, in one pass over the different ones."""
         first, inverse = self._different(walks, condition)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from blackbox.batch import Array, Batch
-from blackbox.errors import ProblemError
+from blackbox.batch import Array, Batch, as_column
+from blackbox.errors import ProblemError, SpaceError
 from blackbox.formulation import Problem
 from blackbox.gflownets.backbones import Backbone
+from blackbox.gflownets.completion import completed
 from blackbox.gflownets.exact import log_probabilities
 from blackbox.gflownets.replay import diverse
 from blackbox.gflownets.sampler import Sampler
@@ -19,7 +22,7 @@ from blackbox.gflownets.training import Trainer, alone
 from blackbox.gflownets.walks import Walks
 from blackbox.optimizer import Optimizer, Supports
 from blackbox.optimizers.gflownets.known import Known
-from blackbox.optimizers.gflownets.policy import Policy, whole
+from blackbox.optimizers.gflownets.policy import Policy, whole, within
 from blackbox.space import Categorical, Integer, Ordinal, Permutation, Sequence
 from blackbox.space.construction import MOST_STATES, Construction, enumerated, keys
 from blackbox.state import State
@@ -27,6 +30,7 @@ from blackbox.state import State
 DISCRETE = (Integer, Ordinal, Categorical, Permutation, Sequence)
 
 _TRIES = 4  # rounds of walks, then of mutations, then of random objects, for new proposals
+_ATTEMPTS = 100
 _OVERSAMPLED = 4
 _ELITES = 20
 
@@ -97,6 +101,23 @@ class GFNOptimizer(Optimizer):
     def batch_size(self) -> int:
         return self._batch_size
 
+    def sample(
+        self, n: int, *, given: Mapping[str, Any] | None = None, temperature: float = 1.0
+    ) -> Batch:
+        """n candidates from the policy as it is, the same one several times if it likes it.
+
+        Args:
+            n: how many.
+            given: values of some parameters, which all candidates then have.
+            temperature: scales the noise of each choice: above 1 is wilder, 0 takes the likeliest.
+                Not where something is given.
+
+        Raises:
+            ProblemError: ``n`` is no positive int, or the temperature negative.
+            SpaceError: a value lies outside the space, or no candidate has these values.
+        """
+        return self._drawn(n, given, temperature, None)
+
     def log_prob(self, batch: Batch) -> Array:
         """(n,) log probability that a sample is each of these candidates.
 
@@ -106,9 +127,51 @@ class GFNOptimizer(Optimizer):
         Raises:
             SpaceError: a row lies outside the space.
         """
-        rows = self.problem.space.check(batch)
+        return self._log_prob(batch, None)
+
+    def _log_prob(self, batch: Batch, condition: Tensor | None) -> Array:
+        ends = self.construction.encode(self.problem.space.check(batch))
         with alone():
-            return log_probabilities(self.sampler, self.construction.encode(rows))
+            return log_probabilities(self.sampler, ends, condition)
+
+    def _drawn(
+        self,
+        n: int,
+        given: Mapping[str, Any] | None,
+        temperature: float,
+        condition: Tensor | None,
+    ) -> Batch:
+        """n samples, of one (1, c) condition where the sampler takes one."""
+        whole(type(self).__name__, "n", n, 1)
+        within(type(self).__name__, "temperature", temperature, 0, 1e6)
+        with alone():
+            if given:
+                begun = self.construction.partial(self._given(given))
+                ends = completed(self.sampler, *begun, n, self.rng, condition)
+            else:
+                ends = self._whole(n, temperature, condition)
+        return self.construction.decode(ends).select(self.problem.space.names)
+
+    def _whole(self, n: int, temperature: float, condition: Tensor | None) -> Array:
+        ends = self.construction.initial(0)
+        for _ in range(_ATTEMPTS):
+            missing = n - len(ends)
+            if not missing:
+                return ends
+            wanted = None if condition is None else condition.expand(missing, -1)
+            walks = self.sampler.walk(missing, temperature=temperature, condition=wanted)
+            ends = np.concatenate([ends, walks.ends.cpu().numpy()])
+        raise SpaceError(
+            f"{type(self).__name__}: walks end in states without an allowed action; loosen the "
+            "constraints or choose another order"
+        )
+
+    def _given(self, given: Mapping[str, Any]) -> Batch:
+        space = self.problem.space
+        columns = {
+            name: space[name].check(as_column(name, [value])) for name, value in given.items()
+        }
+        return Batch(columns)
 
     @abstractmethod
     def _learn(self, told: int) -> None:

@@ -17,7 +17,7 @@ from blackbox.gflownets.replay import replayed
 from blackbox.metrics.pareto import is_nondominated
 from blackbox.optimizer import Supports
 from blackbox.optimizers.gflownets.base import DISCRETE, GFNOptimizer
-from blackbox.optimizers.gflownets.policy import Policy, whole
+from blackbox.optimizers.gflownets.policy import Policy
 from blackbox.space.construction import Construction
 
 _POLICY = Policy()
@@ -46,8 +46,6 @@ class OrderPreservingGFN(GFNOptimizer):
         backbone: the balance condition from which the reward is read.
         policy: the network and how it is trained. A learnt backward policy is held near the
             uniform one.
-        steps: gradient steps for each row told, each on 64 known candidates, of which half are
-            drawn by rank and half at random, with a fresh path to each.
         n_init: random candidates at the beginning.
         batch_size: rows that ``ask()`` gives.
         device: where PyTorch computes, such as ``"cpu"`` or ``"cuda"``.
@@ -77,7 +75,6 @@ class OrderPreservingGFN(GFNOptimizer):
         construction: Construction | str | None = None,
         backbone: Backbone | None = None,
         policy: Policy = _POLICY,
-        steps: int = 3,
         n_init: int = 20,
         batch_size: int = 10,
         device: str = "cpu",
@@ -85,7 +82,6 @@ class OrderPreservingGFN(GFNOptimizer):
     ) -> None:
         if labels not in ("rank", "front"):
             raise ProblemError(f'OrderPreservingGFN: labels={labels!r} must be "rank" or "front"')
-        whole("OrderPreservingGFN", "steps", steps, 0)
         super().__init__(
             problem,
             construction=construction,
@@ -97,7 +93,6 @@ class OrderPreservingGFN(GFNOptimizer):
             seed=seed,
         )
         self._labels = labels
-        self._steps = steps
 
     def _learn(self, told: int) -> None:
         good = self.known.good
@@ -110,7 +105,7 @@ class OrderPreservingGFN(GFNOptimizer):
         states = torch.from_numpy(self.known.states[good]).to(self.sampler.device)
         front = self._labels == "front" and len(self.problem.objectives) > 1
         scores = self.problem.scores(self.known.batch[good]) if front else None
-        for _ in range(self._steps * told):
+        for _ in range(self._policy.steps * told):
             if pairs is None:
                 chosen = replayed(ranks, _REPLAYED, self.rng)
             else:

@@ -18,6 +18,8 @@ class Policy:
         lr: learning rate.
         lr_z: learning rate of log Z.
         epsilon: share of random actions in walks that explore.
+        steps: gradient steps for each row told, each on 64 known candidates, of which half are
+            drawn by rank and half at random, with a fresh path to each.
 
     Raises:
         ProblemError: an argument is out of its range.
@@ -28,10 +30,12 @@ class Policy:
     lr: float = 3e-3
     lr_z: float = 0.1
     epsilon: float = 0.05
+    steps: int = 3
 
     def __post_init__(self) -> None:
         for width in self.hidden:
             whole("Policy", "hidden", width, 1)
+        whole("Policy", "steps", self.steps, 0)
         within("Policy", "lr", self.lr, 0, 1)
         within("Policy", "lr_z", self.lr_z, 0, 1)
         within("Policy", "epsilon", self.epsilon, 0, 1)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from blackbox.batch import Array, Batch
-from blackbox.errors import SpaceError
+from blackbox.errors import BatchError, SpaceError
 
 _TRIES = 100
 _BACK = 3
@@ -85,6 +85,27 @@ class Construction(ABC):
             states = states.copy()
             states[moving] = self.undo(states[moving], choose(mask[moving], rng))
         return self._walks(states, rng)
+
+    def partial(self, given: Batch) -> tuple[Array, Array]:
+        """Where to begin, and what may be done, to complete one row of some columns.
+
+        Args:
+            given: one row of some of the space's columns.
+
+        Returns:
+            The state (1, width) to begin with, and the actions (A,) that keep to what is given.
+
+        Raises:
+            SpaceError: this construction cannot keep to these columns.
+        """
+        if not given.names:
+            return self.initial(1), np.ones(self.actions, dtype=bool)
+        try:
+            return self.encode(given), np.ones(self.actions, dtype=bool)
+        except BatchError as error:
+            raise SpaceError(
+                f"{type(self).__name__}: only whole candidates can be given, not {given.names}"
+            ) from error
 
     def bounds(self, states: Array) -> dict[str, tuple[Array, Array]]:
         """For parameters of numbers the least and largest (n, k) that completions reach.

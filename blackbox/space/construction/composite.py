@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from blackbox.batch import Array, Batch
+from blackbox.errors import SpaceError
 from blackbox.space.construction.arrays import filled, joined, numbered
 from blackbox.space.construction.base import Construction
 from blackbox.space.construction.slots import Order
@@ -20,22 +21,28 @@ class Composite(Construction):
     In "any" order a step may go on with any unfinished part, in "fixed" order only with the first.
 
     Args:
-        parts: constructions of different columns.
+        parts: constructions, each with its columns.
         names: all columns, in order.
         order: "any" or "fixed".
     """
 
     tensors = True
 
-    def __init__(self, parts: Sequence[Construction], names: Sequence[str], order: Order) -> None:
-        self._parts = list(parts)
+    def __init__(
+        self,
+        parts: Sequence[tuple[Construction, list[str]]],
+        names: Sequence[str],
+        order: Order,
+    ) -> None:
+        self._parts = [part for part, _ in parts]
+        self._own = [own for _, own in parts]
         self._names = list(names)
         self._order = order
-        self._columns = _blocks([part.width for part in parts])
-        self._actions = _blocks([part.actions for part in parts])
+        self._columns = _blocks([part.width for part in self._parts])
+        self._actions = _blocks([part.actions for part in self._parts])
         self.width = self._columns[-1].stop
         self.actions = self._actions[-1].stop
-        self.depth = sum(part.depth for part in parts)
+        self.depth = sum(part.depth for part in self._parts)
 
     def _split(self, states: Any) -> list[Any]:
         return [states[:, block] for block in self._columns]
@@ -96,6 +103,21 @@ class Composite(Construction):
 
     def encode(self, batch: Batch) -> Array:
         return np.concatenate([part.encode(batch) for part in self._parts], axis=1)
+
+    def partial(self, given: Batch) -> tuple[Array, Array]:
+        states, masks, whole = [], [], True
+        for part, names in zip(self._parts, self._own, strict=True):
+            state, permitted = part.partial(given.select(n for n in names if n in given))
+            begun = bool(part.parents(state).any())
+            if self._order == "fixed" and begun and not whole:
+                raise SpaceError(
+                    f"{names} can be given only after all parameters before them; choose "
+                    'order="any"'
+                )
+            whole = whole and bool(part.terminal(state)[0])
+            states.append(state)
+            masks.append(permitted)
+        return np.concatenate(states, axis=1), np.concatenate(masks)
 
     def bounds(self, states: Array) -> dict[str, tuple[Array, Array]]:
         found = {}

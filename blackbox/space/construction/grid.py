@@ -81,6 +81,15 @@ class Grid(Construction):
         parts = [field.index(batch[field.name]) for field in self._fields]
         return np.column_stack([*parts, np.ones(len(batch), dtype=np.int64)])
 
+    def partial(self, given: Batch) -> tuple[Array, Array]:
+        state, permitted, start = self.initial(1), np.ones(self.actions, dtype=bool), 0
+        for field in self._fields:
+            if field.name in given:
+                state[:, start : start + field.k] = field.index(given[field.name])
+                permitted[start : start + field.k] = False
+            start += field.k
+        return state, permitted
+
     def bounds(self, states: Array) -> dict[str, tuple[Array, Array]]:
         found, start = {}, 0
         top = np.where(states[:, -1:] > 0, states[:, :-1], self._constants.on(states)["top"])

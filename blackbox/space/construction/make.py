@@ -55,14 +55,14 @@ def _grid(space: Space) -> Construction:
 
 def _joined(space: Space, order: Kind | None) -> Construction:
     """Neighbours of one kind as one construction, and these side by side."""
-    parts: list[Construction] = []
+    parts: list[tuple[Construction, list[str]]] = []
     parameters = list(space)
     if order != "fixed":  # their order does not matter: as few constructions as possible
         parameters.sort(key=lambda p: str(_kind(p, order)))
     for kind, group in groupby(parameters, key=lambda p: _kind(p, order)):
         parts += _parts(kind, list(group), order)
     if len(parts) == 1:
-        return parts[0]
+        return parts[0][0]
     return Composite(parts, space.names, "fixed" if order == "fixed" else "any")
 
 
@@ -77,13 +77,16 @@ def _kind(parameter: Parameter, order: Kind | None) -> Order | None:
     return "fixed" if order == "fixed" else "any"
 
 
-def _parts(kind: Order | None, group: list[Parameter], order: Kind | None) -> list[Construction]:
+def _parts(
+    kind: Order | None, group: list[Parameter], order: Kind | None
+) -> list[tuple[Construction, list[str]]]:
+    """Constructions of neighbours of one kind, each with its columns."""
     if kind == "any" or (kind == "fixed" and order == "fixed"):
-        return [Slots(group, kind)]
+        return [(Slots(group, kind), [p.name for p in group])]
     if kind == "fixed":  # several sequences, each from left to right
-        return [Slots([p], kind) for p in group]
+        return [(Slots([p], kind), [p.name]) for p in group]
     return [
-        Strings(p, both_ends=order == "ends") if isinstance(p, Sequence) else Orders(p)
+        (Strings(p, both_ends=order == "ends") if isinstance(p, Sequence) else Orders(p), [p.name])
         for p in group
         if isinstance(p, Sequence | Permutation)
     ]

@@ -141,6 +141,12 @@ class Restricted(Construction):
     def encode(self, batch: Batch) -> Array:
         return self._inner.encode(batch)
 
+    def partial(self, given: Batch) -> tuple[Array, Array]:
+        state, permitted = self._inner.partial(given)
+        if not self._possible(state)[0]:
+            raise SpaceError(f"what is given breaks a constraint: {self._inner.describe(state[0])}")
+        return state, permitted
+
     def bounds(self, states: Array) -> dict[str, tuple[Array, Array]]:
         return self._inner.bounds(states)
 

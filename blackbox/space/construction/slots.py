@@ -145,8 +145,19 @@ class Slots(Construction):
         return Batch.of(columns, len(states))
 
     def encode(self, batch: Batch) -> Array:
+        return self._filled(batch, self._fields)
+
+    def partial(self, given: Batch) -> tuple[Array, Array]:
+        chosen = self._filled(given, [field for field in self._fields if field.name in given])
+        if self._order == "any":
+            return chosen, np.ones(self.actions, dtype=bool)
+        c = self._constants.on(chosen)
+        value = chosen[0, c["slot"]]
+        return self.initial(1), (value < 0) | (value == c["value"])
+
+    def _filled(self, batch: Batch, fields: Sequence[Field]) -> Array:
         states = self.initial(len(batch))
-        for field in self._fields:
+        for field in fields:
             left = field.index(batch[field.name])
             digits = []
             for weight in field.digits:

@@ -1,0 +1,63 @@
+"""Candidates with some parameters given."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from blackbox.batch import Array
+from blackbox.errors import SpaceError
+from blackbox.gflownets.network import FORBIDDEN, log_softmax
+from blackbox.gflownets.sampler import Sampler
+
+_WALKS = 8
+
+
+@torch.no_grad()
+def completed(
+    sampler: Sampler,
+    start: Array,
+    permitted: Array,
+    n: int,
+    rng: np.random.Generator,
+    condition: Tensor | None = None,
+) -> Array:
+    """(n, width) objects, drawn as the sampler would draw those that keep to what is given.
+
+    Walks take permitted actions only. A walk that was forced to do what the policy rarely does
+    stands for few of the sampler's own; so several times n walks are drawn, and n of them are
+    chosen in proportion to the probability of all forced choices.
+
+    Args:
+        sampler: the sampler.
+        start: (1, width) state to begin with.
+        permitted: (A,) actions that keep to what is given.
+        n: number of objects.
+        rng: chooses among the walks.
+        condition: (1, c) what is wanted, for a sampler that takes it.
+
+    Raises:
+        SpaceError: no walk keeps to what is given.
+    """
+    free = bool(permitted.all())
+    m = n if free else _WALKS * n
+    begin = torch.from_numpy(np.repeat(start, m, axis=0)).to(sampler.device)
+    mask = torch.from_numpy(permitted).to(sampler.device)
+    wanted = None if condition is None else condition.expand(m, -1)
+    walks = sampler.walk(m, condition=wanted, start=begin, permitted=mask)
+    if not walks.n:
+        raise SpaceError("no candidate keeps to what is given; give less, or another order")
+    ends: Array = walks.ends.cpu().numpy()
+    if free and walks.n == n:
+        return ends
+    inner = walks.parents
+    states = walks.states[inner]
+    own = None if condition is None else condition.expand(len(states), -1)
+    logits = sampler.outputs(states, own)[:, : sampler.construction.actions]
+    log_pf = log_softmax(logits, sampler.steps.allowed(states))
+    forced = torch.logsumexp(log_pf.masked_fill(~mask, FORBIDDEN), dim=1)
+    weights = torch.zeros(walks.n, device=sampler.device).index_add(0, walks.row[inner], forced)
+    chance = torch.softmax(weights.double(), dim=0).cpu().numpy()
+    chosen: Array = ends[rng.choice(walks.n, size=n, p=chance / chance.sum())]
+    return chosen
