@@ -1,0 +1,1 @@
+"""MAP-Elites beside its rivals, as in the paper that introduced it."""

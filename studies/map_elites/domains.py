@@ -1,0 +1,56 @@
+"""What is illuminated: the paper's retina, and an arm in the plane for its soft arm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import blackbox as bb
+from blackbox.batch import Array, Batch
+
+
+class SmoothArm(bb.problems.PlanarArm):
+    """The planar arm with a score that is positive, as the paper's ratios need.
+
+    ``smoothness`` is 1 / (1 + variance of the angles), 1 where all are equal.
+    """
+
+    objectives = (bb.Maximize("smoothness"),)
+    about = "Arm of links of equal length in the plane; smooth postures for each place of its tip"
+
+    def __init__(self, joints: int = 10) -> None:
+        super().__init__(joints)
+        self.objectives = SmoothArm.objectives
+
+    def evaluate_batch(self, batch: Batch) -> dict[str, Array]:
+        """Smoothness and place of every row."""
+        found = super().evaluate_batch(batch)
+        variance = 1 - found.pop("f") / 100
+        return {"smoothness": 1 / (1 + variance), **found}
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A problem, the map it is judged on, and how long.
+
+    Args:
+        problem: with two measures and positive scores.
+        cells: of the map along each measure.
+        evaluations: of each run.
+        batch: rows of each ask.
+    """
+
+    problem: bb.Problem
+    cells: tuple[int, int]
+    evaluations: int
+    batch: int = 100
+
+
+DOMAINS = {
+    "retina": Domain(bb.problems.Retina(), (64, 64), 20_000),
+    "arm": Domain(SmoothArm(), (50, 50), 20_000),
+}
+
+
+def tiny(domain: Domain) -> Domain:
+    """So small that it only shows that everything runs."""
+    return replace(domain, cells=(8, 8), evaluations=400, batch=50)
