@@ -144,6 +144,10 @@ class Optimizer(ABC):
         self.rng = np.random.default_rng(seed)
         self._pending = Pending()
         self._next = 0
+        # Asked for at every tell, of a problem that does not change.
+        self._outcomes = problem.outcomes
+        self._gradients = frozenset(problem.gradients.values())
+        self._input_names = problem.inputs
 
     @property
     def batch_size(self) -> int:
@@ -301,10 +305,9 @@ class Optimizer(ABC):
             raise TellError(f"tell: column 'id' is {ids.dtype}{ids.shape}; give (n,) int64 ids")
         columns = {"id": ids, **self._inputs(batch, ids)}
         ok = np.ones(n, dtype=bool)
-        gradients = self.problem.gradients.values()
-        for name in self.problem.outcomes:
+        for name in self._outcomes:
             columns[name] = values = self._outcome(batch, name)
-            if name not in gradients:
+            if name not in self._gradients:
                 ok &= np.isfinite(values)
         try:
             self.problem.check_noise(columns)
@@ -321,11 +324,10 @@ class Optimizer(ABC):
         if name not in batch:
             raise TellError(
                 f"tell: outcome {name!r} is missing; the batch has {list(batch.names)} and the "
-                f"problem declares outcomes {list(self.problem.outcomes)}"
+                f"problem declares outcomes {list(self._outcomes)}"
             )
         values = batch[name]
-        plain = name not in self.problem.gradients.values()
-        if plain and values.dtype == np.float64 and values.ndim == 1:
+        if name not in self._gradients and values.dtype == np.float64 and values.ndim == 1:
             return values
         try:
             return as_column(name, outcome(self.problem, name, values, len(batch)))
@@ -335,7 +337,7 @@ class Optimizer(ABC):
     def _inputs(self, batch: Batch, ids: Array) -> dict[str, Array]:
         """The inputs' columns: as asked where they are unchanged or absent, else checked."""
         asked = self._pending.find(ids, self._next)
-        names = self.problem.inputs
+        names = self._input_names
         if asked is not None:
             columns = asked.columns()
             if all(n not in batch or batch[n] is columns[n] for n in names):

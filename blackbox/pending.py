@@ -14,11 +14,18 @@ from blackbox.errors import TellError
 
 @dataclass
 class _Chunk:
-    """Rows of one ask, and which of them are still open."""
+    """Rows of one ask, and which of them are still open (None: all)."""
 
     batch: Batch
-    open: npt.NDArray[np.bool_]
     left: int
+    some: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def open(self) -> npt.NDArray[np.bool_]:
+        """(n,) mask; most chunks are told as a whole, and never need one."""
+        if self.some is None:
+            self.some = np.ones(len(self.batch), dtype=bool)
+        return self.some
 
     def positions(self, ids: Array) -> npt.NDArray[np.intp]:
         """Positions of the ids among the chunk's sorted ids, -1 where they are not pending."""
@@ -43,7 +50,7 @@ class Pending:
         n = len(batch)
         if n:
             self._firsts.append(int(batch["id"][0]))
-            self._chunks.append(_Chunk(batch, np.ones(n, dtype=bool), n))
+            self._chunks.append(_Chunk(batch, n))
 
     def rows(self) -> Batch:
         """All open rows, by increasing id."""

@@ -3,6 +3,7 @@
 from blackbox.archives.base import Added, Archive
 from blackbox.archives.cells import CellArchive
 from blackbox.archives.cvt import CVTArchive
+from blackbox.archives.deep import DeepArchive
 from blackbox.archives.fronts import FrontArchive
 from blackbox.archives.grid import GridArchive
 from blackbox.archives.population import DominatedArchive
@@ -13,6 +14,7 @@ __all__ = [
     "Archive",
     "CVTArchive",
     "CellArchive",
+    "DeepArchive",
     "DominatedArchive",
     "FrontArchive",
     "GridArchive",

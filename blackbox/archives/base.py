@@ -141,7 +141,8 @@ class Archive(ABC):
             BatchError: there are no elites yet.
         """
         self._need_elites("sample")
-        return rng.integers(0, len(self), n)
+        # As uniform as can be for fewer than 2**53 elites, and quicker than ``integers``.
+        return (rng.random(n) * len(self)).astype(np.int64)
 
     def column(self, name: str) -> Array:
         """(k, ...) ``id``, an input or an outcome of the elites, in the order of first filling.
@@ -211,8 +212,11 @@ class Archive(ABC):
         scores = np.zeros(n)
         if self.problem.objectives:
             scores = self.problem.scores(batch)[:, 0]
-        if "ok" in batch or self.problem.constraints:
-            scores = np.where(self.problem.feasible(batch), scores, np.nan)
+        good = columns.get("ok", np.ones(n, dtype=bool))
+        if self.problem.constraints:
+            good = good & self.problem.feasible(batch)
+        if not good.all():
+            scores = np.where(good, scores, np.nan)
         measures = np.empty((n, len(self.low)))
         for j, m in enumerate(self.problem.measures):
             measures[:, j] = columns[m.name]
@@ -315,8 +319,7 @@ class Archive(ABC):
                 f"{os.fspath(path)} is of another problem than {problem.name}: they differ in "
                 f"{', '.join(wrong)}"
             )
-        spec = saved["archive"]
-        archive: Archive = _kinds(Archive)[spec["type"]](problem, **spec["arguments"])
+        archive = _built(problem, saved["archive"])
         archive.load_state(saved["state"])
         return archive
 
@@ -370,6 +373,16 @@ class Archive(ABC):
 def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """Keys of plain data whose values differ, arrays compared bit by bit."""
     return [k for k in {**one, **other} if pack({k: one.get(k)}) != pack({k: other.get(k)})]
+
+
+def _built(problem: Problem, spec: Mapping[str, Any]) -> Archive:
+    """An empty archive from its kind and arguments, of which some may be archives themselves."""
+    arguments = {
+        name: _built(problem, value) if isinstance(value, dict) else value
+        for name, value in spec["arguments"].items()
+    }
+    archive: Archive = _kinds(Archive)[spec["type"]](problem, **arguments)
+    return archive
 
 
 def _kinds(kind: Any) -> dict[str, Any]:

@@ -73,6 +73,7 @@ class GridArchive(CellArchive):
             learning_rate=learning_rate,
             threshold_min=threshold_min,
         )
+        self._measure_out()
 
     def arguments(self) -> dict[str, Any]:
         return {
@@ -89,15 +90,9 @@ class GridArchive(CellArchive):
         return [np.linspace(low, high, d + 1) for low, high, d in ranges]
 
     def _cell_of(self, measures: Floats) -> Ints:
-        arguments = (measures, self.low, *self._lattice, _EDGE, self._outside == "clip")
+        arguments = (measures, self.low, self._scale, self._steps, _EDGE, self._outside == "clip")
         compiled = self._compiled
         return grid_cells(*arguments) if compiled is None else compiled.grid_cells(*arguments)
-
-    @property
-    def _lattice(self) -> tuple[Floats, Ints]:
-        """(m,) cells per unit, and (m,) cells."""
-        dims = np.array(self.dims)
-        return dims / (self.high - self.low), dims
 
     def insert(
         self,
@@ -155,6 +150,12 @@ class GridArchive(CellArchive):
         self._index = self._no_elites(math.prod(dims))
         self.dims, self._size = dims, math.prod(dims)
         self.low, self.high = low.copy(), high.copy()
+        self._measure_out()
+
+    def _measure_out(self) -> None:
+        """Cells along each measure, and cells per unit, as the loops take them."""
+        self._steps = np.array(self.dims, dtype=np.int64)
+        self._scale = self._steps / (self.high - self.low)
 
     def _need_same(self, other: Archive) -> None:
         super()._need_same(other)

@@ -37,8 +37,9 @@ def iso_line(
     made = np.empty((n, d))
     for i in range(n):
         a, b, t = first[i], second[i], along[i]
+        for j in range(d):  # apart, so that the parents are on their way from memory all at once
+            made[i, j] = t * (column[b, j] - column[a, j])
         for j in range(d):
-            x = column[a, j]
-            child = x + step * rng.standard_normal() + t * (column[b, j] - x)
+            child = column[a, j] + step * rng.standard_normal() + made[i, j]
             made[i, j] = min(max(child, low), high)
     return made

@@ -91,7 +91,7 @@ class ElitesOptimizer(Optimizer):
         space = self.problem.space
         if not len(archive):
             return space.draw(n, self.rng)
-        first, second = archive.draw(n, self.rng), archive.draw(n, self.rng)
+        first, second = archive.draw(2 * n, self.rng).reshape(2, n)
         self._lineage.add(asked, archive.column("id")[first])
         columns = {name: archive.column(name) for name in space.names}
         return self._variation.children(

@@ -32,6 +32,7 @@ from blackbox.space.interior import onto_simplex
 Mask = npt.NDArray[np.bool_]
 
 _HALVINGS = 10
+_CONTINUOUS = (Real, Simplex)
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,7 @@ class _Litter:
 
 
 def _discrete(p: Parameter) -> bool:
-    return not isinstance(p, Real | Simplex)
+    return not isinstance(p, _CONTINUOUS)
 
 
 def _count(p: Parameter) -> int:

@@ -1,0 +1,129 @@
+"""Outcomes that differ from one evaluation to the next: medians, and what elites are worth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from blackbox.archives import Archive
+from blackbox.batch import Array, Batch
+from blackbox.errors import ProblemError, UnsupportedError
+from blackbox.optimizer import ALL_PARAMETERS, Optimizer, Supports
+from blackbox.state import State
+
+
+class Replicated(Optimizer):
+    """Asks each proposal of another optimizer several times, and tells it the median outcome.
+
+    A candidate is told when all its replicates are; failed ones do not count, and where all failed
+    the candidate has. Rows from outside are single measurements, told as they are.
+
+    Args:
+        optimizer: whose proposals are replicated.
+        replicates: evaluations of each; a batch holds as many rows for each candidate.
+        seed: unused but for the fingerprint: every random number is the other optimizer's.
+
+    Attributes:
+        inner: the other optimizer, whose ``archive`` holds the medians.
+
+    Raises:
+        ProblemError: ``replicates`` is no int of at least 2, or ``optimizer`` is none.
+        UnsupportedError: the problem is a preference, or has an environment or gradients.
+    """
+
+    supports = Supports(ALL_PARAMETERS, (0, np.inf), True, True, True)
+
+    def __init__(
+        self, optimizer: Optimizer, replicates: int = 5, *, seed: int | None = None
+    ) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise ProblemError(f"Replicated: optimizer={optimizer!r}; give an Optimizer")
+        super().__init__(optimizer.problem, seed=seed)
+        if isinstance(replicates, bool) or not isinstance(replicates, int) or replicates < 2:
+            raise ProblemError(f"Replicated: replicates={replicates!r} must be at least 2")
+        if self.problem.environment is not None or self.problem.gradients:
+            raise UnsupportedError(
+                f"Replicated cannot take {self.problem.name}: medians of an environment's "
+                "scenarios, or of gradients, mean nothing"
+            )
+        self.inner = optimizer
+        self._replicates = replicates
+        self._due: list[int] = []  # inner ids of replicates not yet asked
+        self._of: dict[int, int] = {}  # id of each row that is out: inner id
+        self._told: dict[int, list[list[float]]] = {}  # inner id: outcomes of told replicates
+
+    @property
+    def batch_size(self) -> int:
+        return self._replicates * self.inner.batch_size
+
+    def _ask(self, n: int) -> Batch:
+        short = n - len(self._due)
+        if short > 0:
+            fresh = self.inner.ask(-(-short // self._replicates))
+            self._due += np.repeat(fresh["id"], self._replicates).tolist()
+        now, self._due = self._due[:n], self._due[n:]
+        self._of.update({self.asked + i: own for i, own in enumerate(now)})
+        pending = self.inner.pending
+        return pending.take(np.searchsorted(pending["id"], now)).drop("id")
+
+    def _tell(self, batch: Batch) -> None:
+        outside = batch["id"] < 0
+        if outside.any():
+            self.inner.tell(batch[outside])
+        names = self.problem.outcomes
+        values = np.column_stack([np.where(batch["ok"], batch[name], np.nan) for name in names])
+        done: list[int] = []
+        for i in np.flatnonzero(~outside).tolist():
+            own = self._of.pop(int(batch["id"][i]))
+            told = self._told.setdefault(own, [])
+            told.append(values[i].tolist())
+            if len(told) == self._replicates:
+                done.append(own)
+        if done:
+            medians = np.array([_median(np.array(self._told.pop(own))) for own in done])
+            columns = dict(zip(names, medians.T, strict=True))
+            self.inner.tell(Batch({"id": np.array(done), **columns}))
+
+    def _state(self) -> State:
+        of = np.array([*self._of.items()], dtype=np.int64).reshape(-1, 2)
+        told = {str(own): np.array(values) for own, values in self._told.items()}
+        return {"inner": self.inner.state_dict(), "due": list(self._due), "of": of, "told": told}
+
+    def _load_state(self, state: State) -> None:
+        self.inner.load_state_dict(state["inner"])
+        self._due = [int(i) for i in state["due"]]
+        self._of = {int(a): int(b) for a, b in state["of"]}
+        self._told = {int(own): values.tolist() for own, values in state["told"].items()}
+
+
+def corrected(archive: Archive, replicates: int = 32) -> Archive:
+    """An archive of what the elites are really worth: evaluated anew, placed by their medians.
+
+    The measure of a method under noise (Flageat & Cully 2023, arXiv 2302.00463): an elite that was
+    lucky once moves to the cell it really belongs to, or loses to another one there.
+
+    Args:
+        archive: the elites; it stays as it is.
+        replicates: evaluations of each elite, here and now.
+
+    Raises:
+        ProblemError: ``replicates`` is no positive int, or the problem cannot evaluate.
+    """
+    if isinstance(replicates, bool) or not isinstance(replicates, int) or replicates < 1:
+        raise ProblemError(f"corrected: replicates={replicates!r} must be a positive int")
+    elites, problem = archive.elites, archive.problem
+    made = archive.like()
+    if not len(elites):
+        return made
+    measured = problem.measure(elites.take(np.repeat(np.arange(len(elites)), replicates)))
+    table = np.column_stack([measured[name] for name in problem.outcomes])
+    medians = np.array([_median(rows) for rows in table.reshape(len(elites), replicates, -1)])
+    truth = dict(zip(problem.outcomes, medians.T, strict=True))
+    made.add(elites.with_columns(**truth), archive.parents)
+    return made
+
+
+def _median(rows: Array) -> Array:
+    """(o,) median of (r, o) outcomes over the replicates that succeeded; NaN where none did."""
+    good = rows[np.isfinite(rows).all(axis=1)]
+    median: Array = np.median(good, axis=0) if len(good) else np.full(rows.shape[1], np.nan)
+    return median
