@@ -1,0 +1,1 @@
+"""What the language-model optimizers cost and survive, measured against a stand-in."""

@@ -1,0 +1,1 @@
+"""LLAMBO and other uses of a language model, with their controls."""
