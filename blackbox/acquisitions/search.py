@@ -65,10 +65,10 @@ class Search:
 
     def fresh(self, rows: Array, taken: Array) -> Array:
         """(n,) whether each row is neither taken nor a repetition of an earlier one."""
-        keys = _keys(rows)
-        fresh = ~np.isin(keys, _keys(taken))
+        own = keys(rows)
+        fresh = ~np.isin(own, keys(taken))
         first = np.zeros(len(rows), dtype=bool)
-        first[np.unique(keys, return_index=True)[1]] = True
+        first[np.unique(own, return_index=True)[1]] = True
         return fresh & first
 
     def best(
@@ -210,7 +210,7 @@ def _shares(features: Features) -> list[int]:
     return [j for block in features.simplexes for j in range(block.start, block.stop)]
 
 
-def _keys(rows: Array) -> Array:
+def keys(rows: Array) -> Array:
     """(n,) one opaque value for each row, equal where rows are the same."""
     whole = np.rint(rows / _SAME).astype(np.int64)
     return np.ascontiguousarray(whole).view(np.dtype((np.void, 8 * rows.shape[1]))).ravel()

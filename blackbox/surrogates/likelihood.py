@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -78,17 +78,7 @@ class Likelihood:
         """Negative log posterior of the hyperparameters and its gradient."""
         kernel, noise = self.split(theta)
         value, slope = kernel.with_slope(self.rows, self.rows)
-        factor = cholesky(value, noise, kernel.signal)
-        inverse, _ = dpotri(factor, lower=1)
-        inverse = inverse + np.tril(inverse, -1).T
-        total = inverse.sum(axis=0)
-        rest = self.z - (total @ self.z) / total.sum()
-        alpha = inverse @ rest
-        loss = 0.5 * rest @ alpha + np.log(np.diag(factor)).sum()
-        loss += 0.5 * len(rest) * math.log(2 * math.pi)
-        weights = inverse
-        weights -= np.outer(alpha, alpha)
-        weights *= 0.5
+        loss, weights = marginal(value, noise, kernel.signal, self.z)
         gradient = np.empty(len(theta))
         count = len(kernel.theta)
         gradient[:count] = kernel.gradient(self.rows, value, slope, weights)
@@ -144,7 +134,46 @@ class Likelihood:
         return theta if self.noise is None else theta[:-1]
 
 
-def fitted(likelihood: Likelihood, start: Array | None) -> Array:
+def marginal(value: Array, noise: Array, unit: float, z: Array) -> tuple[float, Array]:
+    """Negative log marginal likelihood, the mean profiled out, and its (n, n) derivatives.
+
+    Args:
+        value: (n, n) covariances.
+        noise: (n,) noise variances.
+        unit: signal variance.
+        z: (n,) scores.
+
+    Raises:
+        SingularError: the covariance cannot be factorised.
+    """
+    factor = cholesky(value, noise, unit)
+    inverse, _ = dpotri(factor, lower=1)
+    inverse = inverse + np.tril(inverse, -1).T
+    total = inverse.sum(axis=0)
+    rest = z - (total @ z) / total.sum()
+    alpha = inverse @ rest
+    loss = 0.5 * rest @ alpha + np.log(np.diag(factor)).sum()
+    loss += 0.5 * len(rest) * math.log(2 * math.pi)
+    weights = inverse
+    weights -= np.outer(alpha, alpha)
+    weights *= 0.5
+    return float(loss), weights
+
+
+class Fittable(Protocol):
+    """A negative log posterior of hyperparameters."""
+
+    def __call__(self, theta: Array) -> tuple[float, Array]:
+        """Its value and gradient."""
+
+    def bounds(self) -> Array:
+        """(t, 2) of the hyperparameters."""
+
+    def start(self, stretch: float, noise: float) -> Array:
+        """(t,) hyperparameters to begin at."""
+
+
+def fitted(likelihood: Fittable, start: Array | None) -> Array:
     """(t,) hyperparameters of greatest posterior density found.
 
     Args:

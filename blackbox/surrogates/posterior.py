@@ -97,6 +97,14 @@ class Posterior:
 
         return Moments(mean, deviation, pull)
 
+    def forward(self, right: Array) -> Array:
+        """(n, m) solution y of ``L y = right``."""
+        return _forward(self.factor, right)
+
+    def backward(self, right: Array) -> Array:
+        """(n, m) solution y of ``L^T y = right``."""
+        return _backward(self.factor, right)
+
     def covariance(self, a: Rows, b: Rows) -> Array:
         """(n, m) posterior covariances of noise-free values."""
         half_a = _forward(self.factor, self.kernel(a, self.rows).T)

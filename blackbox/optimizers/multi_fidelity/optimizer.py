@@ -1,0 +1,436 @@
+"""Multi-fidelity Bayesian optimization: where to look, and how dear a look to take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from blackbox.acquisitions.search import Search
+from blackbox.batch import Array, Batch
+from blackbox.errors import ProblemError, TellError, require
+from blackbox.formulation import Problem
+from blackbox.metrics.pareto import is_nondominated
+from blackbox.optimizer import Optimizer, Supports
+from blackbox.optimizers.bayes.design import Design
+from blackbox.optimizers.bayes.told import Told
+from blackbox.optimizers.multi_fidelity.pool import Pool
+from blackbox.optimizers.multi_fidelity.region import Inside, NearShares
+from blackbox.state import State
+from blackbox.surrogates.features import Features
+
+if TYPE_CHECKING:
+    from blackbox.acquisitions.multi_fidelity import FidelityAcquisition, PerCost, Prospect, Target
+    from blackbox.optimizers.multi_fidelity.learning import Learnt
+    from blackbox.surrogates.multi_fidelity import MultiFidelityGP
+
+_INCUMBENTS = 4
+_BEGIN = 1.0  # what the initial design may cost, in evaluations at the target
+_CHEAP = 0.5  # share of the target's cost below which a level is worth beginning with
+_TRUST = 4  # evaluations at the target before cheap ones are taken on trust no longer
+
+
+class MultiFidelityBayes(Optimizer):
+    """Gaussian processes over designs and fidelity; every row is the best gain per unit of cost.
+
+    The paper is ADMIRE-BayesOpt (arXiv 2508.11551), which takes the linear-truncated kernel and
+    max-value entropy search per cost. Here a cheap fidelity must prove itself: until some rows at
+    the target have judged it, no more is spent on it than on the target (and the price of one row
+    there), and one whose rows make the target's less likely is dropped. Mixtures are compared by
+    their shares, the roots or the logarithms of them, whichever is likelier.
+
+    With several objectives each has a process of its own, and a weighted sum of the objectives is
+    what is maximised.
+
+    Args:
+        problem: any space; with a fidelity, or with the target alone. Its ``cost`` prices rows.
+        weights: (m,) of the objectives in their sum; None takes them for equal.
+        surrogate: recipe of the models; None for the truncated kernel (tasks for a fidelity
+            without order).
+        acquisition: recipe of what an evaluation is worth; None for ``TargetEI``.
+        cost: past runs from which costs are learnt, a Batch or a study with the fidelity and a
+            column "cost" or "seconds"; None takes the problem's.
+        candidates: rows to choose from, a Batch of designs and perhaps their fidelity; None takes
+            the whole space at every fidelity.
+        region: a trust region around natural shares; None for none.
+        n_init: rows of the initial design, at the cheapest fidelity; by default grows with the
+            number of coordinates. They cost at most one evaluation at the target.
+        drop: whether useless fidelities are dropped.
+        least_gain: expected gain per unit of cost below which nothing is proposed any more, in the
+            objective's unit (of ``FidelityMES`` in nats); 0 never stops.
+        seed: seeds the optimizer's only generator.
+
+    Raises:
+        ProblemError: an argument is out of range or does not fit the problem.
+        MissingExtraError: SciPy is not installed (extra ``bayes``).
+    """
+
+    supports = Supports(objectives=(1, np.inf), constraints=True, linear=True, fidelity=True)
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        weights: Sequence[float] | None = None,
+        surrogate: MultiFidelityGP | None = None,
+        acquisition: FidelityAcquisition | None = None,
+        cost: Any = None,
+        candidates: Batch | None = None,
+        region: NearShares | None = None,
+        n_init: int | None = None,
+        drop: bool = True,
+        least_gain: float = 0.0,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(problem, seed=seed)
+        require("scipy.optimize", "bayes")
+        from blackbox.acquisitions.multi_fidelity import TargetEI
+        from blackbox.optimizers.multi_fidelity.learning import Learning
+        from blackbox.optimizers.multi_fidelity.price import Price
+        from blackbox.surrogates.fidelity import Levels
+        from blackbox.surrogates.multi_fidelity import MultiFidelityGP
+
+        if n_init is not None and (isinstance(n_init, bool) or n_init < 0):
+            raise ProblemError(
+                f"MultiFidelityBayes: n_init={n_init!r} must be an int of at least 0 or None"
+            )
+        if not least_gain >= 0:
+            raise ProblemError(f"MultiFidelityBayes: least_gain={least_gain!r} must be at least 0")
+        if region is not None:
+            region.checked(problem.space)
+        self._weights = _weights(problem, weights)
+        self._features = Features(problem.space)
+        self._levels = Levels(problem.fidelity)
+        self._search = Search(self._features)
+        self._pool = Pool(self._features, self._levels, candidates)
+        self._price = Price(problem, self._features, self._levels, cost)
+        recipe = MultiFidelityGP() if surrogate is None else surrogate
+        self._learning = Learning(problem, self._features, self._levels, recipe, drop=drop)
+        self._acquisition = TargetEI() if acquisition is None else acquisition
+        self._region, self._least = region, least_gain
+        self._begin = 4 + self._features.width // 3 if n_init is None else n_init
+        self._design = Design(problem, seed=int(self.rng.integers(2**63)))
+        self._told = Told(Batch({}), self._nothing, np.zeros(0, dtype=np.intp))
+
+    def predict(self, batch: Batch) -> dict[str, tuple[Array, Array]]:
+        """What the models expect of some designs at a fidelity.
+
+        Args:
+            batch: (n) rows of the space; with the fidelity's column at that fidelity, else at the
+                target.
+
+        Returns:
+            For each objective (n,) expected values and (n,) standard deviations of the noise-free
+            outcome, in the user's units.
+
+        Raises:
+            TellError: no row has succeeded yet, so there is no model.
+            SpaceError: a row lies outside the space.
+        """
+        models = self._looked_at().models
+        x = self._features.encode(self.problem.space.check(batch))
+        fidelity = self.problem.fidelity
+        values = np.repeat(self._levels.target, len(batch))
+        if fidelity is not None and fidelity.name in batch:
+            values = fidelity.parameter.check(batch[fidelity.name])
+        predictions = {}
+        for objective, model in zip(self.problem.objectives, models, strict=True):
+            mean, deviation = model.predict_at(x, values)
+            predictions[objective.name] = objective.sign * mean, deviation
+        return predictions
+
+    def recommend(self, how: Literal["sum", "worst", "pareto"] = "sum") -> Batch:
+        """The designs to use at the target, by posterior mean.
+
+        They are looked for among the designs told at any fidelity and, for "sum", in the whole
+        space (or the candidates): the best expected one need not have been evaluated.
+
+        Args:
+            how: "sum" for the weighted sum of the objectives, "worst" for the design whose worst
+                objective, in standard deviations of it, is best, "pareto" for all that are not
+                dominated.
+
+        Returns:
+            Parameters alone; empty where no feasible row was told.
+
+        Raises:
+            TellError: no row has succeeded yet.
+            ProblemError: ``how`` is something else.
+        """
+        if how not in ("sum", "worst", "pareto"):
+            raise ProblemError(f"recommend(how={how!r}): give 'sum', 'worst' or 'pareto'")
+        learnt = self._looked_at()
+        prospect = self._prospect(learnt, self._nothing, self._levels.values[:0])
+        points = self._eligible(prospect)
+        if not len(points):
+            return self._features.decode(points)
+        means = np.column_stack([m.moments(points).mean[:, 0] for m in learnt.models])
+        scores = means @ (self._weights * [m.outcomes.scale for m in learnt.models])
+        if how == "pareto":
+            return self._features.decode(points[is_nondominated(means)])
+        best = int(np.argmax(means.min(axis=1) if how == "worst" else scores))
+        row = points[best]
+        if how == "sum" and self._pool.designs is None and not learnt.limits:
+            row = self._highest(prospect, points[np.argsort(-scores, kind="stable")], row)
+        return self._features.decode(row[None])
+
+    @property
+    def evidence(self) -> dict[Any, float]:
+        """For each fidelity the nats that its rows add to the likelihood of the target's rows.
+
+        Below zero they mislead; NaN where too little is told to say.
+        """
+        found = self._learning.evidence(self._told)
+        return dict(zip(self._levels.values.tolist(), found.tolist(), strict=True))
+
+    @property
+    def kept(self) -> tuple[Any, ...]:
+        """The fidelities that are learnt from and proposed, the target last."""
+        learnt = self._looked_at()
+        return tuple(self._levels.values[learnt.kept].tolist())
+
+    @property
+    def _nothing(self) -> Array:
+        return np.empty((0, self._features.width))
+
+    def _ask(self, n: int) -> Batch:
+        out = self.pending
+        awaited = self._encode(out)
+        values = self._fidelity(out)
+        rows, at = self._initial(n, awaited, values)
+        if len(rows) < n:
+            pending = np.concatenate([awaited, rows])
+            more, where = self._proposals(n - len(rows), pending, np.concatenate([values, at]))
+            rows, at = np.concatenate([rows, more]), np.concatenate([at, where])
+        batch = self._features.decode(rows)
+        if self.problem.fidelity is None:
+            return batch
+        return batch.with_columns(**{self.problem.fidelity.name: at})
+
+    def _tell(self, batch: Batch) -> None:
+        kept = batch.select([*self.problem.inputs, *self.problem.outcomes, "ok"])
+        self._told = self._told.joined(kept, self._encode(kept))
+
+    def _state(self) -> State:
+        return {
+            "told": self._told.batch.columns(),
+            "groups": self._told.groups,
+            "learning": self._learning.state(),
+            "design": self._design.state_dict(),
+        }
+
+    def _load_state(self, state: State) -> None:
+        batch = Batch(state["told"])
+        self._told = Told(batch, self._encode(batch), np.asarray(state["groups"]))
+        self._learning.load(state["learning"])
+        self._design.load_state_dict(state["design"])
+
+    def _encode(self, batch: Batch) -> Array:
+        return self._features.encode(batch) if len(batch) else self._nothing
+
+    def _fidelity(self, batch: Batch) -> Array:
+        fidelity = self.problem.fidelity
+        if fidelity is None or not len(batch):
+            return np.repeat(self._levels.target, len(batch))
+        return batch[fidelity.name]
+
+    def _initial(self, n: int, awaited: Array, values: Array) -> tuple[Array, Array]:
+        """At most n rows of the initial design with their fidelities."""
+        level, most = self._beginning()
+        n = min(n, most - len(self._told) - len(awaited))
+        nothing = self._nothing, self._levels.values[:0]
+        if n < 1:
+            return nothing
+        if self._pool.designs is None:
+            rows = self._encode(self._design.ask(n).select(self.problem.space.names))
+            if self._region is not None:
+                rows = self._region.inside(self._features, rows)
+        else:
+            rows = self._pool.draw(n, level, self.rng)
+        at = np.repeat(self._levels.values[level : level + 1], len(rows))
+        free = ~self._taken(awaited, values)(rows)[:, level]
+        free &= self._search.fresh(rows, self._nothing)
+        return rows[free], at[free]
+
+    def _beginning(self) -> tuple[int, int]:
+        """The level of the initial design, and how many rows it has."""
+        center = self._encode(self.problem.space.draw(1, np.random.default_rng(0)))
+        costs = self._price.at(center, self._levels.values)[0]
+        cheapest = int(np.argmin(costs))
+        last = len(costs) - 1
+        if not costs[cheapest] < _CHEAP * costs[last]:
+            return last, self._begin
+        afford = int(_BEGIN * costs[last] / max(costs[cheapest], 1e-300))
+        return cheapest, min(self._begin, max(afford, 1))
+
+    def _proposals(self, n: int, awaited: Array, values: Array) -> tuple[Array, Array]:
+        """At most n rows, each the best given those before it; fewer where none is left."""
+        try:
+            learnt = self._learning.learn(self._told, commit=True)
+        except ArithmeticError:  # a covariance cannot be factorised
+            learnt = None
+        rows, at = self._nothing, self._levels.values[:0]
+        while len(rows) < n:
+            pending = np.concatenate([awaited, rows]), np.concatenate([values, at])
+            found = self._best(learnt, *pending)
+            if found is None:
+                break
+            rows = np.concatenate([rows, found[0][None]])
+            at = np.concatenate([at, self._levels.values[found[1] : found[1] + 1]])
+        return rows, at
+
+    def _best(
+        self, learnt: Learnt | None, awaited: Array, values: Array
+    ) -> tuple[Array, int] | None:
+        """The design and level worth most; one far from all others where nothing is known."""
+        taken = self._taken(awaited, values)
+        if learnt is not None:
+            try:
+                return self._worth_most(self._prospect(learnt, awaited, values), taken)
+            except ArithmeticError:
+                pass  # a row far from all others is worth more than an exception
+        return self._spread(awaited, taken)
+
+    def _worth_most(self, prospect: Prospect, taken: Any) -> tuple[Array, int] | None:
+        from blackbox.acquisitions.multi_fidelity import PerCost, Target
+
+        target = Target(prospect)
+        gain = self._acquisition.build(prospect, target, self.rng)
+        function = PerCost(prospect, gain, taken)
+        row = self._searched(function, prospect, target)
+        if row is None:
+            return None
+        table = function.table(row[None])[0]
+        level = int(np.argmax(table))
+        unit = target.unit if self._acquisition.in_units else 1.0
+        if self._least and np.exp(table[level]) * unit < self._least:
+            return None
+        chosen = prospect.levels[level]
+        return row, int(np.flatnonzero(self._levels.values == chosen)[0])
+
+    def _searched(self, function: PerCost, prospect: Prospect, target: Target) -> Array | None:
+        """(d,) features of the design worth most."""
+        if self._pool.designs is not None:
+            values = function.values(self._pool.designs)
+            best = int(np.argmax(values))
+            return self._pool.designs[best] if np.isfinite(values[best]) else None
+        points = self._eligible(prospect)
+        incumbents = points[np.argsort(-target.means(points), kind="stable")[:_INCUMBENTS]]
+        x = np.concatenate([self._told.x, prospect.pending])
+        gone = x[function.gone(x)] if len(x) else x
+        searched = self._within(function)
+        row = self._search.best(searched, gone, incumbents, self.rng)
+        if row is None or not np.isfinite(searched.values(row[None])[0]):
+            return None
+        return self._drawn(row)
+
+    def _spread(self, awaited: Array, taken: Any) -> tuple[Array, int] | None:
+        level, _ = self._beginning()
+        if self._pool.designs is not None:
+            free = self._pool.designs[~taken(self._pool.designs)[:, level]]
+            return (free[self.rng.integers(len(free))], level) if len(free) else None
+        x = np.concatenate([self._told.x, awaited])
+        row = self._search.spread(x, self.rng)
+        return None if row is None else (self._drawn(row), level)
+
+    def _highest(self, prospect: Prospect, incumbents: Array, best: Array) -> Array:
+        """(d,) features of the greatest posterior mean found in the whole space."""
+        from blackbox.acquisitions.multi_fidelity import Expected, Target
+
+        expected = Expected(Target(prospect))
+        rng = np.random.default_rng(0)  # looking must not change the next ask
+        searched = self._within(expected)
+        row = self._search.best(searched, self._nothing, incumbents[:_INCUMBENTS], rng)
+        if row is None:
+            return best
+        both = np.stack([best, self._drawn(row)])
+        return np.asarray(both[int(np.argmax(expected.values(both)))])
+
+    def _within(self, function: Any) -> Any:
+        if self._region is None:
+            return function
+        return Inside(function, self._region, self._features)
+
+    def _drawn(self, row: Array) -> Array:
+        if self._region is None:
+            return row
+        return np.asarray(self._region.inside(self._features, row[None])[0])
+
+    def _prospect(self, learnt: Learnt, awaited: Array, values: Array) -> Prospect:
+        from blackbox.acquisitions.multi_fidelity import Prospect
+
+        kept = learnt.kept & self._trusted(awaited, values)
+        levels = self._levels.values[kept]
+        ok = self._told.ok
+        return Prospect(
+            self._features,
+            learnt.models,
+            self._weights,
+            learnt.limits,
+            self._told.x[ok],
+            self.problem.feasible(self._told.batch[ok]),
+            levels,
+            np.flatnonzero(kept),
+            lambda points: self._price.at(points, levels),
+            awaited,
+            values,
+            self._pool.target,
+        )
+
+    def _trusted(self, awaited: Array, values: Array) -> Array:
+        """(L,) levels that may be proposed: until they are judged, cheap ones up to a limit."""
+        allowed = np.ones(len(self._levels.values), dtype=bool)
+        at = np.concatenate([self._fidelity(self._told.batch), values])
+        target = self._levels.at_target(at)
+        if target.sum() >= _TRUST or len(allowed) == 1 or not len(at):
+            return allowed
+        batch = self._told.batch.select(self.problem.inputs) if len(self._told) else Batch({})
+        costs = self._price.of(batch) if len(batch) else np.zeros(0)
+        if len(awaited):
+            table = self._price.at(awaited, self._levels.values)
+            level = (values[:, None] == self._levels.values).argmax(axis=1)
+            costs = np.concatenate([costs, table[np.arange(len(awaited)), level]])
+        whole = float(self._price.at(self._encode_one(), self._levels.target)[0, 0])
+        if costs[~target].sum() >= costs[target].sum() + whole:
+            allowed[:-1] = False
+        return allowed
+
+    def _encode_one(self) -> Array:
+        return self._encode(self.problem.space.draw(1, np.random.default_rng(0)))
+
+    def _eligible(self, prospect: Prospect) -> Array:
+        from blackbox.acquisitions.multi_fidelity import eligible
+
+        points = eligible(prospect)
+        if self._region is None:
+            return points
+        return np.unique(self._region.inside(self._features, points), axis=0)
+
+    def _taken(self, awaited: Array, values: Array) -> Any:
+        """Of designs, (m, L) whether they were evaluated at each level, will be, or cannot be."""
+        x = np.concatenate([self._told.x, awaited])
+        at = np.concatenate([self._fidelity(self._told.batch), values])
+        return self._pool.taken(x, at)
+
+    def _looked_at(self) -> Learnt:
+        learnt = self._learning.learn(self._told, commit=False)
+        if learnt is None:
+            raise TellError(
+                "MultiFidelityBayes: no row has succeeded yet, so there is no model; tell some"
+            )
+        return learnt
+
+
+def _weights(problem: Problem, weights: Sequence[float] | None) -> Array:
+    """(m,) weights of the objectives, which sum to one."""
+    m = len(problem.objectives)
+    if weights is None:
+        return np.full(m, 1.0 / m)
+    given = np.asarray(weights, dtype=np.float64)
+    if given.shape != (m,) or not np.all((given >= 0) & np.isfinite(given)) or not given.any():
+        raise ProblemError(
+            f"MultiFidelityBayes: weights={weights!r}; give {m} numbers of at least 0, one for "
+            f"each of {[o.name for o in problem.objectives]}, not all 0"
+        )
+    return np.asarray(given / given.sum())

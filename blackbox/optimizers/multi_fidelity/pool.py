@@ -1,0 +1,89 @@
+"""Which designs may be evaluated at which fidelity, and which have been."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from blackbox.acquisitions.search import keys
+from blackbox.batch import Array, Batch
+from blackbox.errors import ProblemError
+from blackbox.surrogates.features import Features
+from blackbox.surrogates.fidelity import Levels
+
+
+class Pool:
+    """The candidates to choose from, or all of the space.
+
+    Args:
+        features: coordinates of designs.
+        levels: of the fidelity.
+        candidates: designs with the fidelity's column, or without it for every fidelity; None for
+            the whole space.
+
+    Attributes:
+        designs: (N, d) features of the candidates, each once; None for the whole space.
+        target: those that may be evaluated at the target; None for the whole space.
+
+    Raises:
+        ProblemError: no candidate at the target, or a fidelity that is no level.
+        SpaceError: a candidate lies outside the space.
+    """
+
+    def __init__(self, features: Features, levels: Levels, candidates: Batch | None) -> None:
+        self._levels = levels
+        self.designs: Array | None = None
+        self.target: Array | None = None
+        if candidates is None:
+            return
+        x = features.encode(features.space.check(candidates))
+        _, first, which = np.unique(keys(x), return_index=True, return_inverse=True)
+        order = np.argsort(first, kind="stable")
+        place = np.empty(len(order), dtype=np.intp)
+        place[order] = np.arange(len(order))
+        self.designs = x[first[order]]
+        self._may = np.zeros((len(self.designs), len(levels.values)), dtype=bool)
+        fidelity = levels.fidelity
+        if fidelity is None or fidelity.name not in candidates:
+            self._may[:] = True
+        else:
+            values = fidelity.parameter.check(candidates[fidelity.name])
+            at = values[:, None] == levels.values
+            if not at.any(axis=1).all():
+                row = int(np.flatnonzero(~at.any(axis=1))[0])
+                raise ProblemError(
+                    f"MultiFidelityBayes: candidates[{row}] has {fidelity.name}={values[row]!r}, "
+                    f"which is none of {levels.values.tolist()}"
+                )
+            self._may[place[which.ravel()], at.argmax(axis=1)] = True
+        if not self._may[:, -1].any():
+            raise ProblemError("MultiFidelityBayes: no candidate is at the target fidelity")
+        self.target = self.designs[self._may[:, -1]]
+
+    def draw(self, n: int, level: int, rng: np.random.Generator) -> Array:
+        """(k, d) at most n different candidates of a level."""
+        assert self.designs is not None
+        there = np.flatnonzero(self._may[:, level])
+        return self.designs[rng.choice(there, min(n, len(there)), replace=False)]
+
+    def taken(self, x: Array, values: Array) -> Callable[[Array], Array]:
+        """Of (m, d) designs (m, L) whether they cannot be evaluated at each level (any more).
+
+        Args:
+            x: (n, d) designs evaluated or pending.
+            values: (n,) their fidelities.
+        """
+        gone = [keys(x[values == value]) for value in self._levels.values]
+        known = None if self.designs is None else keys(self.designs)
+
+        def mask(points: Array) -> Array:
+            here = keys(points)
+            found = np.column_stack([np.isin(here, there) for there in gone])
+            if known is not None:
+                order = np.argsort(known, kind="stable")
+                at = order[np.searchsorted(known[order], here).clip(max=len(known) - 1)]
+                found |= ~(self._may[at] & (known[at] == here)[:, None])
+            return found
+
+        return mask

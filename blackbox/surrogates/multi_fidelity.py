@@ -1,0 +1,414 @@
+"""A Gaussian process of one outcome at several fidelities, and what it says of the target.
+
+Values of each level are standardised by themselves where it has rows enough, else in the units of
+the nearest level that has: a loss moves and stretches with the size of a model, and what is left is
+what a ranking can be learnt from.
+
+Where the noise of an evaluation is known, what the process cannot explain beyond it is true of the
+row: two mixtures next to each other may really differ. Where it is not known, all of it is noise.
+
+Notation: n rows told, m rows asked about, L levels; z standardised values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg.lapack import dpotri
+
+from blackbox.batch import Array
+from blackbox.errors import UnsupportedError
+from blackbox.state import State
+from blackbox.surrogates.features import Features
+from blackbox.surrogates.fidelity import (
+    Coupling,
+    FidelityKernel,
+    FidelityRows,
+    Levels,
+)
+from blackbox.surrogates.fidelity_likelihood import FidelityLikelihood
+from blackbox.surrogates.likelihood import fitted
+from blackbox.surrogates.model import Model
+from blackbox.surrogates.outcomes import Outcomes, standardise
+from blackbox.surrogates.posterior import Moments, Posterior
+from blackbox.surrogates.shares import SHARES, ShareMap, Shares
+
+_OWN = 5  # rows from which on a level is standardised by itself
+_REFIT, _AFRESH, _ALWAYS = 1.03, 1.25, 50  # as in the fast engine
+_SKETCH = 200  # rows on which several starts and maps of the shares are compared
+_LEAST = 1e-12  # variance below which a value counts as known
+_SAME = 1e-9  # features of one design agree to this
+
+
+@dataclass(frozen=True)
+class FidelityData:
+    """Observations of one outcome at several fidelities.
+
+    Args:
+        features: coordinates of designs.
+        levels: of the fidelity.
+        x: (n, d) features, n >= 1.
+        fidelity: (n,) values of the fidelity.
+        y: (n,) finite values; of an objective its score, larger is better.
+        noise: (n,) known standard errors of the values, or None.
+    """
+
+    features: Features
+    levels: Levels
+    x: Array
+    fidelity: Array
+    y: Array
+    noise: Array | None = None
+
+    def __getitem__(self, chosen: Array) -> FidelityData:
+        noise = None if self.noise is None else self.noise[chosen]
+        return FidelityData(
+            self.features,
+            self.levels,
+            self.x[chosen],
+            self.fidelity[chosen],
+            self.y[chosen],
+            noise,
+        )
+
+    def thinned(self, most: int) -> FidelityData:
+        """At most so many rows: all of the target, of the others the newest and an even draw."""
+        n = len(self.y)
+        if n <= most:
+            return self
+        target = np.flatnonzero(self.levels.at_target(self.fidelity))[-most:]
+        others = np.flatnonzero(~self.levels.at_target(self.fidelity))
+        left = most - len(target)
+        newest, older = others[len(others) - left // 2 :], others[: len(others) - left // 2]
+        drawn = older[np.linspace(0, len(older) - 1, left - len(newest)).astype(np.intp)]
+        return self[np.sort(np.concatenate([target, drawn, newest]))]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The shift and scale of values at each fidelity.
+
+    Args:
+        levels: of the fidelity.
+        known: values of the fidelity that have shift and scale of their own; empty where they
+            depend on nearness.
+        shifts: (k,) of the known levels; of a continuous fidelity coefficients of 1 and g.
+        scales: (k,) of the known levels, or (1,).
+    """
+
+    levels: Levels
+    known: Array
+    shifts: Array
+    scales: Array
+
+    @classmethod
+    def of(cls, data: FidelityData) -> Alignment:
+        """From the values themselves."""
+        levels, y = data.levels, data.y
+        g = levels.design(data.fidelity)
+        known = np.array([value for value in levels.values if np.any(data.fidelity == value)])
+        if not np.isin(data.fidelity, levels.values).all():
+            basis = np.column_stack([np.ones(len(y)), g])
+            few = len(y) < 2 * basis.shape[1]
+            shifts = np.zeros(basis.shape[1])
+            shifts[0] = standardise(y)[1]
+            if not few:
+                shifts = np.linalg.lstsq(basis, y, rcond=None)[0]
+            scale = standardise(y - basis @ shifts)[2]
+            return cls(levels, known[:0], shifts, np.array([scale]))
+        parts = [y[data.fidelity == value] for value in known]
+        each = [standardise(part) for part in parts]
+        pooled = standardise(np.concatenate([p - e[1] for p, e in zip(parts, each, strict=True)]))
+        enough = [i for i, part in enumerate(parts) if len(part) >= _OWN]
+        scales = np.full(len(known), pooled[2])
+        for i in range(len(known)):
+            if enough:
+                scales[i] = each[min(enough, key=lambda j, i=i: abs(j - i))][2]  # type: ignore[misc]
+        return cls(levels, known, np.array([e[1] for e in each]), scales)
+
+    def at(self, values: Array) -> tuple[Array, Array]:
+        """(n,) shifts and scales at fidelities; of a level never seen those of the nearest."""
+        if not len(self.known):
+            g = self.levels.design(values)
+            shifts = np.column_stack([np.ones(len(values)), g]) @ self.shifts
+            return shifts, np.full(len(values), self.scales[0])
+        s, there = self.levels.nearness(values), self.levels.nearness(self.known)
+        near = np.abs(s[:, None] - there) + (values[:, None] != self.known)
+        at = near.argmin(axis=1)
+        return self.shifts[at], self.scales[at]
+
+
+@dataclass(frozen=True)
+class MultiFidelityGP:
+    """Recipe of a process over designs and fidelity, on the fast engine.
+
+    Args:
+        coupling: how fidelities are related: "truncated" or "tasks" (see ``fidelity``); None takes
+            the first for ordered fidelities, the second for categories.
+        shares: maps of mixtures among which likelihood chooses.
+        most: rows beyond which some of the cheap ones are left out.
+    """
+
+    coupling: Coupling | None = None
+    shares: tuple[Shares, ...] = SHARES
+    most: int = 600
+
+    def fit(self, data: FidelityData, memory: State | None) -> FidelityModel:
+        """Fit to data, going on from the memory of an earlier fit.
+
+        Raises:
+            SingularError: no hyperparameters give a covariance that can be factorised.
+        """
+        data = data.thinned(self.most)
+        n, memory = len(data.y), dict(memory) if memory else {}
+        theta, kind = memory.get("theta"), memory.get("shares", "plain")
+        if theta is None or n >= _AFRESH * memory["afresh"] or n < memory["fitted"]:
+            theta, kind = self._fresh(data)
+            memory = {"afresh": n, "fitted": n}
+        elif n > memory["fitted"] and (n <= _ALWAYS or n >= _REFIT * memory["fitted"]):
+            theta = fitted(self._likelihood(data, kind)[1], np.asarray(theta))
+            memory["fitted"] = n
+        alignment, likelihood = self._likelihood(data, kind)
+        memory |= {"theta": np.asarray(theta), "shares": kind}
+        return FidelityModel(data, kind, alignment, likelihood, np.asarray(theta), memory)
+
+    def _fresh(self, data: FidelityData) -> tuple[Array, Shares]:
+        """Hyperparameters from several starts, and the likeliest map of the shares."""
+        sketch = data.thinned(_SKETCH)
+        kinds = self.shares if data.features.simplexes else self.shares[:1]
+        found: list[tuple[float, Array, Shares]] = []
+        for kind in kinds:
+            likelihood = self._likelihood(sketch, kind)[1]
+            theta = fitted(likelihood, None)
+            found.append((likelihood(theta)[0], theta, kind))
+        _, theta, kind = min(found, key=lambda one: one[0])
+        if len(sketch.y) < len(data.y):
+            theta = fitted(self._likelihood(data, kind)[1], theta)
+        return theta, kind
+
+    def _likelihood(
+        self, data: FidelityData, kind: Shares
+    ) -> tuple[Alignment, FidelityLikelihood]:
+        alignment = Alignment.of(data)
+        shift, scale = alignment.at(data.fidelity)
+        known = np.zeros(len(data.y)) if data.noise is None else (data.noise / scale) ** 2
+        rows = fidelity_rows(ShareMap(data.features, kind), data.levels, data.x, data.fidelity)
+        coupling = self.coupling or ("truncated" if data.levels.ordered else "tasks")
+        z = (data.y - shift) / scale
+        return alignment, FidelityLikelihood(rows, data.features.groups, z, known, coupling)
+
+
+def fidelity_rows(shares: ShareMap, levels: Levels, x: Array, values: Array) -> FidelityRows:
+    """What the kernel compares, of (n, d) features and (n,) fidelities."""
+    rows = shares.rows(x)
+    return FidelityRows(rows.numbers, rows.codes, levels.nearness(values), levels.design(values))
+
+
+@dataclass(frozen=True)
+class Views:
+    """What is believed of the target at m designs, and what a row there would tell.
+
+    Args:
+        mean: (m,) of the target's value.
+        variance: (m,) of it.
+        cross: (m, L) covariances of it with what an evaluation at each level would give.
+        seen: (m, L) variances of what that would give, noise included.
+        pull: (m, d) derivatives by the features of any quantity, from its derivatives by all four.
+    """
+
+    mean: Array
+    variance: Array
+    cross: Array
+    seen: Array
+    pull: Callable[[Array, Array, Array, Array], Array]
+
+
+class FidelityModel(Model):
+    """A fitted process. As a ``Model`` it is that of the target.
+
+    Attributes:
+        levels: of the fidelity.
+        posterior: of the standardised values.
+        target: which rows fitted to are at the target.
+    """
+
+    def __init__(
+        self,
+        data: FidelityData,
+        kind: Shares,
+        alignment: Alignment,
+        likelihood: FidelityLikelihood,
+        theta: Array,
+        memory: State,
+    ) -> None:
+        self.features, self.levels, self.data = data.features, data.levels, data
+        self.shares = ShareMap(data.features, kind)
+        self.alignment, self.likelihood, self.theta = alignment, likelihood, theta
+        shift, scale = (float(part[0]) for part in alignment.at(data.levels.target))
+        self.outcomes = Outcomes(float(data.y.max()), math.inf, shift, scale)
+        self.posterior: Posterior = likelihood.posterior(theta)
+        self.target = data.levels.at_target(data.fidelity)
+        self.exact = data.noise is not None
+        typical = 0.0 if data.noise is None else float(np.median(data.noise))
+        inferred = likelihood.inferred(theta, np.zeros((1, data.levels.width)))[0]
+        self._known = typical
+        #: Variance of what is true of single rows alone, at the target.
+        self.own = inferred if self.exact else 0.0
+        self.noise = (typical / scale) ** 2 + inferred - self.own
+        self._memory = memory
+
+    @property
+    def kernel(self) -> FidelityKernel:
+        """The covariance."""
+        kernel = self.posterior.kernel
+        assert isinstance(kernel, FidelityKernel)
+        return kernel
+
+    def rows(self, points: Array, values: Array | None = None) -> FidelityRows:
+        """What the kernel compares, of (m, d) features at (m,) fidelities, else at the target."""
+        values = np.repeat(self.levels.target, len(points)) if values is None else values
+        return fidelity_rows(self.shares, self.levels, points, values)
+
+    def noise_at(self, values: Array) -> Array:
+        """(m,) variances of what an evaluation at fidelities adds to the process."""
+        scale = self.alignment.at(values)[1]
+        inferred = self.likelihood.inferred(self.theta, self.levels.design(values))
+        return np.asarray((self._known / scale) ** 2 + inferred)
+
+    def moments(self, points: Array) -> Moments:
+        views = self.views(points, self.levels.values[:0])
+
+        def pull(by_mean: Array, by_deviation: Array) -> Array:
+            nothing = np.zeros((len(points), 0))
+            by_variance = by_deviation / (2.0 * deviation)
+            return views.pull(by_mean[:, 0], by_variance, nothing, nothing)
+
+        deviation = np.sqrt(views.variance)
+        return Moments(views.mean[:, None], deviation, pull)
+
+    def predict(self, points: Array) -> tuple[Array, Array]:
+        moments = self.moments(points)
+        mean, deviation = moments.mean[:, 0], moments.deviation
+        return self.outcomes.backward(mean), self.outcomes.scale * deviation
+
+    def predict_at(self, points: Array, values: Array) -> tuple[Array, Array]:
+        """(m,) expectation and standard deviation of noise-free values at fidelities."""
+        moments = self.posterior.moments(self.rows(points, values))
+        shift, scale = self.alignment.at(values)
+        return shift + scale * moments.mean[:, 0], scale * moments.deviation
+
+    def told_at(self, points: Array) -> npt.NDArray[np.intp]:
+        """(m,) which row told at the target each design is, -1 where it is none.
+
+        Where noise is not known, none: the process knows all there is to know of a row.
+        """
+        found = np.full(len(points), -1)
+        if self.exact and self.target.any():
+            told = self.data.x[self.target]
+            same = np.abs(points[:, None, :] - told).max(axis=2) < _SAME
+            found = np.where(same.any(axis=1), same.argmax(axis=1), -1)
+        return found
+
+    def means(self, points: Array) -> Array:
+        """(m,) expected standardised values at the target."""
+        mean = self.posterior.moments(self.rows(points)).mean[:, 0]
+        told = self.told_at(points)
+        return np.where(told >= 0, self.truth()[told], mean) if (told >= 0).any() else mean
+
+    def truth(self) -> Array:
+        """(k,) standardised values, without noise, of the k rows told at the target."""
+        known = self.likelihood.known
+        if not self.exact:
+            known = self.likelihood.noise(self.theta)
+        rest = self.likelihood.z - known * self.posterior.alpha[:, 0]
+        return np.asarray(rest[self.target])
+
+    def left_out(self) -> Array:
+        """(k,) log densities of the values at the target, each given all other rows.
+
+        In closed form (Rasmussen and Williams 2006, eq. 5.12).
+        """
+        inverse, _ = dpotri(self.posterior.factor, lower=1)
+        variance = 1.0 / np.diag(inverse)[self.target]
+        miss = self.posterior.alpha[self.target, 0] * variance
+        density = -0.5 * (np.log(2 * np.pi * variance) + miss**2 / variance)
+        return np.asarray(density - math.log(self.outcomes.scale))
+
+    def views(
+        self, points: Array, values: Sequence[Any] | Array, posterior: Posterior | None = None
+    ) -> Views:
+        """The target at (m, d) features, and what each of L fidelities would tell of it.
+
+        Args:
+            points: designs.
+            values: (L,) fidelities.
+            posterior: the process with pending rows, say; by default that of the rows told.
+        """
+        process = self.posterior if posterior is None else posterior
+        kernel, m, count = self.kernel, len(points), len(values)
+        # The target's rows, then those of each level.
+        stacked = np.concatenate([self.levels.target, np.asarray(values, self.levels.values.dtype)])
+        rows = self.rows(np.tile(points, (count + 1, 1)), np.repeat(stacked, m))
+        covariance, slope = kernel.with_slope(rows, process.rows)
+        half = process.forward(covariance.T)
+        back = process.backward(half).T
+        halves = half.reshape(len(half), count + 1, m)
+        prior = kernel.variance(rows).reshape(count + 1, m)
+        left = np.maximum(prior - (halves**2).sum(axis=0), _LEAST)
+        mean = process.mean + covariance[:m] @ process.alpha[:, 0]
+        variance = left[0] + self.own
+        shared = kernel.to_target(rows)[0].reshape(count + 1, m)
+        cross = (shared - (halves[:, :1] * halves).sum(axis=0))[1:].T
+        cross = cross + self.own * self.levels.at_target(stacked[1:])
+        seen = left[1:].T + self.noise_at(stacked[1:])
+        told = self.told_at(points)
+        if (told >= 0).any():  # nothing more is learnt of what is known
+            mean = np.where(told >= 0, self.truth()[told], mean)
+            variance = np.where(told >= 0, _LEAST, variance)
+            cross[told >= 0] = 0.0
+
+        def pull(by_mean: Array, by_variance: Array, by_cross: Array, by_seen: Array) -> Array:
+            c, s = by_cross.T.reshape(-1, 1), by_seen.T.reshape(-1, 1)
+            own = back[:m]
+            weights = np.concatenate(
+                [
+                    by_mean[:, None] * process.alpha[:, 0] - 2.0 * by_variance[:, None] * own,
+                    -c * np.tile(own, (count, 1)) - 2.0 * s * back[m:],
+                ]
+            )
+            weights[:m] -= (c * back[m:]).reshape(count, m, -1).sum(axis=0)
+            pulled = kernel.pull(rows, process.rows, slope, weights)
+            pulled += np.concatenate([by_variance[:, None], s]) * kernel.variance_slope(rows)
+            pulled[m:] += c * kernel.to_target(rows)[1][m:]
+            return self.shares.on_features(points, pulled.reshape(count + 1, m, -1).sum(axis=0))
+
+        return Views(mean, variance, cross, seen, pull)
+
+    def given(self, points: Array, values: Array) -> Posterior:
+        """The process with (k, d) rows at fidelities observed at their means.
+
+        Raises:
+            SingularError: the covariance cannot be factorised.
+        """
+        if not len(points):
+            return self.posterior
+        rows = self.rows(points, values)
+        mean = self.posterior.moments(rows).mean
+        return self.posterior.given(rows, mean, np.maximum(self.noise_at(values), 1e-6))
+
+    def memory(self) -> State:
+        return dict(self._memory)
+
+    def botorch(self, device: str = "cpu") -> Any:
+        raise UnsupportedError(
+            "a process over fidelities has no BoTorch model; take an acquisition of "
+            "blackbox.acquisitions.multi_fidelity"
+        )
+
+
+__all__ = ["FidelityData", "FidelityModel", "MultiFidelityGP", "Views"]
