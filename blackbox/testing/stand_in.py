@@ -34,7 +34,7 @@ _OPTIONAL = ("temperature", "top_p", "seed", "response_format", "logprobs", "n")
 
 
 class StandIn:
-    """The server; a context manager that starts and stops it.
+    """The server; it runs until it is closed, and is a context manager that closes it.
 
     Args:
         knowledge: values of parameters that it takes for good beforehand.
@@ -69,23 +69,24 @@ class StandIn:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._server = _Server(self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), daemon=True
-        )
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def base_url(self) -> str:
         """Address for ``bb.llm.Chat``."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
-    def __enter__(self) -> StandIn:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
+    def close(self) -> None:
+        """Stop listening; requests that hang end."""
         self._stop.set()
         self._server.shutdown()
         self._server.server_close()
+
+    def __enter__(self) -> StandIn:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     def next_fault(self) -> str | None:
         """The fault of the request that has just come, if any."""

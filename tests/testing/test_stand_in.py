@@ -127,7 +127,7 @@ def test_faults_by_chance_are_repeatable() -> None:
     for _ in range(2):
         server = StandIn(rate=0.5, seed=3)
         seen.append([server.next_fault() for _ in range(40)])
-        server._server.server_close()
+        server.close()
     assert seen[0] == seen[1]
     assert 8 < sum(fault is not None for fault in seen[0]) < 32
 
