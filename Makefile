@@ -26,7 +26,7 @@ $(INSTALLED): pyproject.toml
 	@touch $@
 
 test: $(INSTALLED) ## every test; PYTEST_ARGS="-m 'not slow'" for the quick ones
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n logical --dist worksteal $(PYTEST_ARGS)
 
 lint: $(INSTALLED) ## ruff: rules and formatting
 	$(BIN)/ruff check .

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         PreferenceGFN,
     )
     from blackbox.optimizers.llambo import LLAMBO, LLMGuided
+    from blackbox.optimizers.multi_fidelity import MultiFidelityBayes
     from blackbox.optimizers.quality_diversity import (
         CMAMAE,
         CMAMAEGA,
@@ -108,6 +109,7 @@ _NAMES = {
         "PreferenceGFN",
     ),
     "blackbox.optimizers.llambo": ("LLAMBO", "LLMGuided"),
+    "blackbox.optimizers.multi_fidelity": ("MultiFidelityBayes",),
     "blackbox.optimizers.quality_diversity": (
         "BOPElites",
         "CMAMAE",
@@ -162,6 +164,7 @@ __all__ = [
     "Measure",
     "Minimize",
     "MultiEmitter",
+    "MultiFidelityBayes",
     "NoveltySearch",
     "Optimizer",
     "OrderPreservingGFN",
