@@ -10,6 +10,10 @@ the best row always among them. The arrays behind the pictures come from ``black
 ``posterior``, ``acquisition``, ``cross_validation`` and ``importance`` show what a ``Bayes``
 optimizer believes: give them the optimizer, or a study of it. ``law``, ``learnt_order`` and
 ``preferences`` show what a GFlowNet samples; they take arrays.
+
+``elites``, ``archive_profile``, ``cell_fronts`` and ``elite_map`` show archives of quality
+diversity; ``quality_diversity`` and ``animation`` show how they grew, from the histories of
+studies. ``elite_map`` and ``animation`` write files and return their paths.
 """
 
 from blackbox.plot.acquisition import acquisition

@@ -63,7 +63,7 @@ def cell_fronts(archive: Archive, *, ax: Axes | None = None) -> Axes:
         x, y = (corners[at] + size * (_MARGIN + (1 - 2 * _MARGIN) * share)).T
         ax.scatter(x, y, s=float(np.clip(2_500 / len(filled), 2, 14)), color=colour(0), lw=0)
     first, second = (axis_label(o) for o in problem.objectives)
-    ax.set_title(f"in each cell: {first} better to the right, {second} upwards", size=SMALL)
+    ax.set_title(f"in each cell, better is\n→ {first}, ↑ {second}", size=SMALL)
     ax.title.set_color(INK)
     ax.set_xlim(cells.low[0], cells.high[0])
     ax.set_ylim(cells.low[1], cells.high[1])
