@@ -14,7 +14,7 @@ import blackbox as bb
 from blackbox.errors import ProblemError
 from blackbox.llm import Reply, Request
 from blackbox.llm.conversation import Conversation, Text
-from blackbox.optimizers.bayes import Constrained, Justified, Only, Transient
+from blackbox.optimizers.bayes import InRegion, Justified, Only, Transient
 from blackbox.optimizers.llambo import InContext, ObservedEI, Settings, reading
 from blackbox.optimizers.llambo.predicting import discriminative, generative
 from blackbox.optimizers.llambo.prompts import Briefing
@@ -435,7 +435,7 @@ class TestInsideBayes:
     def sampler(self, problem, seed=0, **how):
         return bb.LLAMBO(problem, Brain(**how), surrogate=None, settings=FEW, seed=seed)
 
-    @pytest.mark.parametrize("rule", [Justified, Transient, Constrained, Only])
+    @pytest.mark.parametrize("rule", [Justified, Transient, InRegion, Only])
     def test_each_rule_runs_and_resumes(self, rule) -> None:
         problem = branin()
 
@@ -475,7 +475,7 @@ class TestInsideBayes:
         study = bb.Study(problem, bb.Bayes(problem, n_init=3, candidates=sampler, seed=0)).run(5)
         assert study.told == 5
         with pytest.raises(ProblemError, match="needs one objective"):
-            bb.Bayes(problem, candidates=Constrained(sampler))
+            bb.Bayes(problem, candidates=InRegion(sampler))
 
     def test_what_cannot_advise_is_refused(self) -> None:
         problem = branin()

@@ -1,7 +1,7 @@
 """Proposals of another optimizer, which Bayes follows only as far as a rule says.
 
-A language model, say, may know where good rows are likely, or may not. The first three rules are of
-LLINBO (Chang et al. 2025, arXiv 2505.14756), which keep what is guaranteed of the Gaussian process.
+A language model, say, may know where good rows are likely, or may not. ``Justified`` and
+``Transient`` are after LLINBO (Chang, Azvar, Okwudire and Al Kontar 2025, arXiv 2505.14756).
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Transient(Advice):
 
 
 @dataclass(frozen=True)
-class Constrained(Advice):
+class InRegion(Advice):
     """Accepts the best proposal within the trust region around the best row.
 
     The region is that of ``Bayes(trust_region=True)``; it needs one objective.
@@ -140,7 +140,7 @@ class Constrained(Advice):
         super().checked(problem, init)
         if len(problem.objectives) != 1:
             raise ProblemError(
-                "Bayes: candidates=Constrained(...) needs one objective; give Justified(...)"
+                "Bayes: candidates=InRegion(...) needs one objective; give Justified(...)"
             )
 
     def choose(self, asked: Consultation) -> Array | None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 import blackbox as bb
-from blackbox.optimizers.bayes import Constrained, Justified, Transient
+from blackbox.optimizers.bayes import InRegion, Justified, Transient
 from blackbox.optimizers.llambo import Settings
 from blackbox.testing.stand_in_brain import Brain
 from studies.benchmarks.report import write_table
@@ -108,8 +108,8 @@ METHODS: Mapping[str, Callable[[_Case, int], bb.Optimizer]] = {
     "justified, misleading": _hybrid(Justified, permuted=True),
     "transient, informed": _hybrid(Transient, informed=True),
     "transient, misleading": _hybrid(Transient, permuted=True),
-    "constrained, informed": _hybrid(Constrained, informed=True),
-    "constrained, misleading": _hybrid(Constrained, permuted=True),
+    "in region, informed": _hybrid(InRegion, informed=True),
+    "in region, misleading": _hybrid(InRegion, permuted=True),
 }
 
 
