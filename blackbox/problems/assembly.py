@@ -35,6 +35,7 @@ class Assembly(Construction):
     """
 
     def __init__(self, space: Space, points: Sequence[int]) -> None:
+        self._space = space
         tokens = space["fragments"]
         assert isinstance(tokens, String)
         self._alphabet = np.array([*tokens.alphabet, ""])
@@ -157,6 +158,10 @@ class Assembly(Construction):
             states[there] = self._insert(states[there], site)
         states[:, -1] = 1
         return states
+
+    def draw(self, n: int, rng: np.random.Generator) -> Ints:
+        """(n, width) terminal states of random rows: walks hardly ever stop early."""
+        return self.encode(self._space.draw(n, rng))
 
     def trees(self, states: Array) -> Iterator[Tree]:
         """Fragments of each state and its bonds: (fragment, point, fragment, point)."""
