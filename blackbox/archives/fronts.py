@@ -98,7 +98,10 @@ class FrontArchive(Archive):
         return moqd_score(self.scores, self.cells, reference)
 
     def draw(self, n: int, rng: np.random.Generator) -> Ints:
-        """(n,) positions in ``column``: uniform among cells, then within the front.
+        """(n,) positions in ``column``: a uniform cell, and of two members there the lonelier.
+
+        So the ends of fronts and their thin places are varied more often (binary tournaments by
+        crowding distance, as in NSGA-II: Deb et al. 2002).
 
         Raises:
             BatchError: there are no elites yet.
@@ -106,7 +109,26 @@ class FrontArchive(Archive):
         self._need_elites("sample")
         filled = np.flatnonzero(self._count)
         cells = filled[rng.integers(len(filled), size=n)]
-        return self._members[cells, (rng.random(n) * self._count[cells]).astype(np.int64)]
+        one, other = (rng.random((2, n)) * self._count[cells]).astype(np.int64)
+        drawn, at = np.unique(cells, return_inverse=True)
+        room = self._crowding(drawn)
+        return self._members[cells, np.where(room[at, one] >= room[at, other], one, other)]
+
+    def _crowding(self, cells: Ints) -> Floats:
+        """(c, F + 1) crowding distances of the members of some cells, infinite for the ends."""
+        room = np.zeros((len(cells), self.front + 1))
+        absent = ~self._inside(cells)
+        for values in np.moveaxis(self._values[cells], 2, 0):
+            values[absent] = np.nan  # sorted last
+            order = np.argsort(values, axis=1)
+            ranked = np.take_along_axis(values, order, axis=1)
+            gap = np.full(room.shape, np.inf)
+            with np.errstate(over="ignore", invalid="ignore"):  # of scores as large as floats
+                span = np.nanmax(ranked, axis=1, keepdims=True) - ranked[:, :1]
+                gap[:, 1:-1] = (ranked[:, 2:] - ranked[:, :-2]) / np.maximum(span, 1e-300)
+            gap[np.isnan(gap)] = np.inf
+            room += np.take_along_axis(gap, np.argsort(order, axis=1), axis=1)
+        return room
 
     def _cell_of(self, measures: Floats) -> Ints:
         return self._grid.cell_of(measures)

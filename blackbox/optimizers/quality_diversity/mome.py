@@ -17,8 +17,9 @@ class MOME(ElitesOptimizer):
     """Multi-objective MAP-Elites (Pierrot et al. 2022, arXiv 2202.03057).
 
     MAP-Elites whose cells hold the best compromises between several objectives instead of one
-    elite: ``archive`` is a ``FrontArchive``. Each proposal is a child of two members, drawn
-    uniformly among cells and then within their fronts. Rows that fail enter no front and cost no
+    elite: ``archive`` is a ``FrontArchive``. Each proposal is a child of two members, of
+    uniform cells, in which those in thin places of the front are preferred (as ``FrontArchive``
+    draws them; the paper draws uniformly). Rows that fail enter no front and cost no
     other; under constraints elites are feasible, and an archive of infeasible rows that come near
     gives half of the parents.
 
