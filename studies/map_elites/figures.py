@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 import blackbox as bb
 from blackbox.plot.style import INK, QUIET, SMALL, colour, tidy
@@ -77,10 +78,14 @@ def warm(found: Warm) -> Figure:
         _band(left, np.arange(1, distances.shape[1] + 1), distances, label, i)
     left.set(xlabel="evaluations of the broken arm", ylabel="least distance from the target")
     left.set_yscale("log")
+    left.yaxis.set_major_formatter(ScalarFormatter())
+    left.yaxis.set_minor_formatter(NullFormatter())
     for i, (label, scores) in enumerate(found.scores.items()):
         _band(right, found.marks, scores, label, i)
     right.set(xlabel="evaluations, those of Bayes included", ylabel="QD score per cell")
     right.set_xscale("log")
+    right.set_xticks(found.marks, [f"{mark:,}" for mark in found.marks])
+    right.xaxis.set_minor_formatter(NullFormatter())
     for ax in (left, right):
         ax.legend(frameon=False, fontsize=SMALL)
     return figure
@@ -94,6 +99,6 @@ def _band(ax: Axes, x: Floats, runs: Floats, label: str, i: int) -> None:
     tidy(ax)
 
 
-def _figure(height: float, rows: int, columns: int) -> tuple[Figure, np.ndarray]:
+def _figure(height: float, rows: int, columns: int) -> tuple[Figure, Any]:
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)

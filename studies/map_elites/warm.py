@@ -105,7 +105,7 @@ class Warm:
 
 def warm_starts(tiny: bool) -> Warm:
     """Run both, a few seeds each."""
-    runs, told, rows = (2, 1000, 12) if tiny else (8, 50_000, 30)
+    runs, told, rows = (2, 1000, 9) if tiny else (8, 50_000, 30)
     marks = np.array([100, 200]) if tiny else np.array([200, 500, 1000, 2000, 5000])
     archive = _illuminated(told)
     cold, seeded = zip(*(_reach(archive, seed, rows) for seed in range(runs)), strict=True)
