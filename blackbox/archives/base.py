@@ -54,9 +54,11 @@ class Archive(ABC):
 
     Raises:
         UnsupportedError: the problem declares no measures.
+        ProblemError: the problem is declared wrongly.
     """
 
     def __init__(self, problem: Problem) -> None:
+        problem.check()
         if not problem.measures:
             raise UnsupportedError(
                 f"{type(self).__name__} cannot take {problem.name}: no measures; declare some"
@@ -265,10 +267,14 @@ class Archive(ABC):
         if wrong:
             raise ProblemError(f"merge: {self!r} and {other!r} differ in {', '.join(wrong)}")
 
+    @classmethod
+    def build(cls, problem: Problem, **arguments: Any) -> Archive:
+        """An empty archive from its ``arguments()``."""
+        return cls(problem, **arguments)
+
     def like(self) -> Archive:
         """An empty archive of the same shape."""
-        made: Archive = type(self)(self.problem, **self.arguments())
-        return made
+        return self.build(self.problem, **self.arguments())
 
     def state(self) -> State:
         """What ``load_state`` needs in an archive that was built the same way."""
@@ -381,7 +387,7 @@ def _built(problem: Problem, spec: Mapping[str, Any]) -> Archive:
         name: _built(problem, value) if isinstance(value, dict) else value
         for name, value in spec["arguments"].items()
     }
-    archive: Archive = _kinds(Archive)[spec["type"]](problem, **arguments)
+    archive: Archive = _kinds(Archive)[spec["type"]].build(problem, **arguments)
     return archive
 
 

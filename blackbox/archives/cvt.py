@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -56,21 +55,22 @@ class CVTArchive(CellArchive):
         learning_rate: float = 1.0,
         threshold_min: float = -math.inf,
     ) -> None:
-        m = len(problem.measures)
         if outside not in ("refuse", "clip"):
             raise ProblemError(f"CVTArchive: outside={outside!r}; give 'refuse' or 'clip'")
-        count = isinstance(cells, Integral) and not isinstance(cells, bool) and int(cells) > 0
-        given = np.zeros((0, 0)) if count else np.asarray(cells, dtype=np.float64)
-        size = int(cells) if isinstance(cells, Integral) else len(np.atleast_1d(given))
-        super().__init__(problem, size, learning_rate=learning_rate, threshold_min=threshold_min)
-        if not count and (given.shape != (size, m) or not np.isfinite(given).all()):
+        count = isinstance(cells, int) and not isinstance(cells, bool) and cells > 0
+        given = np.zeros((int(cells), 0)) if count else _points(cells)  # type: ignore[arg-type]
+        super().__init__(
+            problem, len(given), learning_rate=learning_rate, threshold_min=threshold_min
+        )
+        m = len(self.low)
+        self._outside = outside
+        if count:
+            unit = _spread(len(given), m, np.random.default_rng(seed))
+            given = self.low + unit * (self.high - self.low)
+        if given.shape[1] != m or not len(given) or not np.isfinite(given).all():
             raise ProblemError(
                 f"CVTArchive: cells={cells!r}; give a positive int or (k, {m}) centroids"
             )
-        self._outside = outside
-        if count:
-            unit = _spread(size, m, np.random.default_rng(seed))
-            given = self.low + unit * (self.high - self.low)
         self._set_centroids(given)
 
     def _set_centroids(self, centroids: Floats) -> None:
@@ -104,6 +104,12 @@ class CVTArchive(CellArchive):
         # Those of the state: k-means may end elsewhere on another machine.
         super().load_state(state)
         self._set_centroids(np.array(state["centroids"]))
+
+
+def _points(given: npt.ArrayLike) -> Floats:
+    """What was given as a matrix; one of no rows where it is none."""
+    points = np.array(given, dtype=np.float64)
+    return points if points.ndim == 2 else np.zeros((0, 0))
 
 
 def _spread(k: int, m: int, rng: np.random.Generator) -> Floats:

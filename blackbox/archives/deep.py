@@ -12,7 +12,7 @@ from blackbox.archives.base import Added, Archive, Ints
 from blackbox.archives.cells import CellArchive
 from blackbox.batch import Array
 from blackbox.errors import ProblemError
-from blackbox.formulation import Floats
+from blackbox.formulation import Floats, Problem
 from blackbox.state import State, generator_state, restore_generator
 
 
@@ -49,6 +49,10 @@ class DeepArchive(Archive):
 
     def arguments(self) -> dict[str, Any]:
         return {"niches": self._niches.spec(), "depth": self._depth, "seed": self._seed}
+
+    @classmethod
+    def build(cls, problem: Problem, **arguments: Any) -> Archive:
+        return cls(**arguments)
 
     def like(self) -> DeepArchive:
         return DeepArchive(self._niches.like(), self._depth, seed=self._seed)

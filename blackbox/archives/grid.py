@@ -22,6 +22,7 @@ Outside: TypeAlias = Literal["refuse", "clip", "grow"]
 
 # 0.3 is no exact number: so near a boundary, in cells, a value counts as on it.
 _EDGE = 1e-6
+_LARGEST = 1e307  # where doubling ends
 
 
 class GridArchive(CellArchive):
@@ -112,9 +113,9 @@ class GridArchive(CellArchive):
         low, high = self.low.copy(), self.high.copy()
         slack = _EDGE * (self.high - self.low) / np.array(self.dims)
         for j in range(len(low)):
-            while least[j] < low[j] - slack[j] and np.isfinite(2 * low[j] - high[j]):
+            while least[j] < low[j] - slack[j] and abs(low[j]) + abs(high[j]) < _LARGEST:
                 low[j] = 2 * low[j] - high[j]
-            while largest[j] > high[j] + slack[j] and np.isfinite(2 * high[j] - low[j]):
+            while largest[j] > high[j] + slack[j] and abs(low[j]) + abs(high[j]) < _LARGEST:
                 high[j] = 2 * high[j] - low[j]
         if not (np.array_equal(low, self.low) and np.array_equal(high, self.high)):
             self._reshape(self.dims, low, high)

@@ -1,0 +1,166 @@
+"""Every kind of archive: states, files, tables and merging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import blackbox as bb
+from blackbox.archives import (
+    Archive,
+    CVTArchive,
+    DeepArchive,
+    DominatedArchive,
+    GridArchive,
+    UnstructuredArchive,
+)
+from blackbox.errors import ProblemError, StateError
+from blackbox.state import pack, save, unpack
+from tests.archives.rows import problem, rows
+
+PLANE = problem()
+KINDS: dict[str, Callable[[bb.Problem], Archive]] = {
+    "grid": lambda p: GridArchive(p, (5, 4)),
+    "soft": lambda p: GridArchive(p, (5, 4), learning_rate=0.1, threshold_min=-9),
+    "growing": lambda p: GridArchive(p, 4, outside="grow"),
+    "voronoi": lambda p: CVTArchive(p, 15),
+    "unstructured": lambda p: UnstructuredArchive(p, 0.1),
+    "dominated": lambda p: DominatedArchive(p, 25),
+    "deep": lambda p: DeepArchive(GridArchive(p, 3), 3),
+}
+FIXED = ["grid", "soft", "voronoi"]
+
+
+def filled(kind: str, seed: int, n: int = 80) -> Archive:
+    archive = KINDS[kind](PLANE)
+    rng = np.random.default_rng(seed)
+    for first in range(0, n, 40):
+        archive.add(rows(PLANE, 40, rng, first=1000 * seed + first), parents=np.arange(40))
+    return archive
+
+
+def same(one: Archive, other: Archive) -> bool:
+    return (
+        pack({"rows": one.elites.columns(), "parents": one.parents, "cells": one.cells})
+        == pack({"rows": other.elites.columns(), "parents": other.parents, "cells": other.cells})
+        and np.array_equal(one.low, other.low)
+        and np.array_equal(one.high, other.high)
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_state_and_a_file_go_on_exactly(kind: str, tmp_path: Path) -> None:
+    archive, fresh = filled(kind, 1), KINDS[kind](PLANE)
+    if kind == "grid":
+        archive.split()  # type: ignore[attr-defined]
+    fresh.load_state(unpack(pack(archive.state())))
+    archive.save(tmp_path / "elites.bbx")
+    loaded = Archive.load(tmp_path / "elites.bbx", PLANE)
+    assert type(loaded) is type(archive)
+    batch = rows(PLANE, 60, np.random.default_rng(9), first=5000)
+    answers = [a.add(batch) for a in (archive, fresh, loaded)]
+    for again, answer in zip((fresh, loaded), answers[1:], strict=True):
+        assert same(again, archive)
+        assert again.outside == archive.outside
+        assert all(map(np.array_equal, answer[:1] + answer[2:], answers[0][:1] + answers[0][2:]))
+        draws = [a.sample(20, np.random.default_rng(0)) for a in (again, archive)]
+        assert draws[0] == draws[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_state_is_a_copy(kind: str) -> None:
+    archive = filled(kind, 1)
+    state = archive.state()
+    before = pack(state)
+    other = KINDS[kind](PLANE)
+    other.load_state(state)
+    for changed in (archive, other):
+        changed.add(rows(PLANE, 60, np.random.default_rng(9)).with_columns(loss=-50.0))
+    assert pack(state) == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_merging_changes_neither_and_keeps_the_better(kind: str) -> None:
+    one, other = filled(kind, 1), filled(kind, 2)
+    states = [pack(a.state()) for a in (one, other)]
+    merged = one.merge(other)
+    assert [pack(a.state()) for a in (one, other)] == states
+    known = np.concatenate([one.elites["id"], other.elites["id"], other._table["id"]])
+    assert np.isin(merged.elites["id"], np.concatenate([known, one._table["id"]])).all()
+    assert max(merged.scores) == max(*one.scores, *other.scores)
+
+
+@pytest.mark.parametrize("kind", FIXED)
+@settings(max_examples=25)
+@given(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6)))
+def test_merging_is_associative_thresholds_included(kind: str, seeds: tuple[int, int, int]) -> None:
+    a, b, c = (filled(kind, seed, 40) for seed in seeds)
+    left, right = a.merge(b).merge(c), a.merge(b.merge(c))
+    assert pack(left.state()) == pack(right.state())
+    swapped = b.merge(a)
+    assert np.array_equal(a.merge(b).scores, swapped.scores)
+    assert np.array_equal(a.merge(b).thresholds, swapped.thresholds)  # type: ignore[attr-defined]
+
+
+def test_grids_that_have_grown_differently_are_merged() -> None:
+    one, other = KINDS["growing"](PLANE), KINDS["growing"](PLANE)
+    rng = np.random.default_rng(0)
+    one.add(rows(PLANE, 30, rng).with_columns(a=rng.uniform(-5, 0, 30)))
+    other.add(rows(PLANE, 30, rng, first=50).with_columns(a=rng.uniform(0, 9, 30)))
+    merged = one.merge(other)
+    assert (merged.low <= np.minimum(one.low, other.low)).all()
+    assert (merged.high >= np.maximum(one.high, other.high)).all()
+    assert merged.outside == 0
+    assert np.array_equal(merged.cells, merged.cell_of(merged.measures))
+
+
+def test_archives_that_differ_are_not_merged() -> None:
+    grid = filled("grid", 1)
+    with pytest.raises(ProblemError, match="differ in arguments"):
+        grid.merge(GridArchive(PLANE, (4, 5)))
+    with pytest.raises(ProblemError, match="differ in type, arguments"):
+        grid.merge(filled("voronoi", 1))
+    with pytest.raises(ProblemError, match="differ in problem"):
+        grid.merge(GridArchive(problem((0.0, 1.0), (0.0, 1.0)), (5, 4)))
+    split = filled("grid", 2)
+    split.split()  # type: ignore[attr-defined]
+    with pytest.raises(ProblemError, match="are split differently"):
+        grid.merge(split)
+
+
+def test_foreign_files_and_states_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "elites.bbx"
+    grid = filled("grid", 1)
+    grid.save(path)
+    with pytest.raises(StateError, match=r"of another problem than .*: they differ in measures"):
+        Archive.load(path, problem((0.0, 1.0), (0.0, 1.0)))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-7])
+    with pytest.raises(StateError, match="truncated or damaged"):
+        Archive.load(path, PLANE)
+    save({**unpack(whole), "schema": 99}, path)
+    with pytest.raises(StateError, match="schema 99 where 1 is read"):
+        Archive.load(path, PLANE)
+    with pytest.raises(StateError, match="12 cells, the archive 15"):
+        KINDS["voronoi"](PLANE).load_state(CVTArchive(PLANE, 12).state())
+    other = bb.problem(lambda p: 0.0, bb.Space(bb.Real("z", 0, 1)), measures=PLANE.measures)
+    with pytest.raises(StateError, match="the state has columns"):
+        GridArchive(other, (5, 4)).load_state(grid.state())
+
+
+def test_tables_hold_elites_cells_and_parents(tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    archive = filled("grid", 1)
+    frame = archive.to_dataframe()
+    assert frame["cell"].tolist() == archive.cells.tolist()
+    assert frame["parent"].tolist() == archive.parents.tolist()
+    assert frame["x[1]"].tolist() == archive.elites["x"][:, 1].tolist()
+    archive.to_parquet(tmp_path / "elites.parquet")
+    again = pd.read_parquet(tmp_path / "elites.parquet")
+    assert again["loss"].tolist() == frame["loss"].tolist()
+    assert list(again) == list(frame)
