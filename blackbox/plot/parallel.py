@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from blackbox.batch import Batch
 from blackbox.errors import require
 from blackbox.formulation import Problem
-from blackbox.plot.data import Column, Data, inputs, measures, outcomes, ranked, single
+from blackbox.plot.data import Archive, Column, Data, inputs, measures, outcomes, ranked, single
 from blackbox.plot.style import FAINT, INK, QUIET, RAMP, SMALL, new_axes, opacity
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _NAMES = 10
 
 
 def parallel_coordinates(
-    data: Data,
+    data: Data | Archive,
     *,
     ax: Axes | None = None,
     problem: Problem | None = None,
@@ -46,7 +47,11 @@ def parallel_coordinates(
         ProblemError: no such objective, or runs of different spaces.
         MissingExtraError: matplotlib is not installed, or moocore for several objectives.
     """
-    run = single(data, problem)
+    elites = getattr(data, "elites", None)
+    if isinstance(elites, Batch):
+        run = single(elites, getattr(data, "problem", problem))
+    else:
+        run = single(cast("Data", data), problem)
     drawn = ranked(run, objective)
     columns = inputs(run, drawn.rows) if show_inputs else []
     columns += [*measures(run, drawn.rows), *outcomes(run, drawn.rows)]

@@ -212,6 +212,50 @@ def test_all_members_of_a_front_can_be_chosen(first, tmp_path):
     assert found == [pytest.approx(best, rel=1e-5), 1]
 
 
+# Just enough of a browser to press keys in; brushes take every stroke.
+BROWSER = """
+const strokes = new Proxy({}, { get: () => () => {}, set: () => true });
+function node() {
+  return { textContent: "", style: {}, children: [], on: {}, width: 0, height: 0,
+    clientWidth: 640, appendChild(c) { this.children.push(c); },
+    replaceChildren() { this.children = []; }, addEventListener(k, f) { this.on[k] = f; },
+    getContext: () => strokes, getBoundingClientRect: () => ({ left: 0, top: 0 }) };
+}
+const nodes = { data: { textContent: TEXT } };
+const document = { createElement: node, getElementById: id => nodes[id] ??= node() };
+const window = { addEventListener() {} };
+function text(n) { return n.textContent + n.children.map(text).join("|"); }
+"""
+
+
+def test_the_page_answers_keys_clicks_and_the_slider(tmp_path):
+    if shutil.which("node") is None:
+        pytest.skip("needs node")
+    archive = GridArchive(Flat(), (2, 2))
+    places = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]
+    archive.add(rows(archive.problem, places, [0.25, 0.75, 0.5]), [-1, 0, 1])
+    page, _ = page_of(archive, tmp_path)
+    code = BROWSER.replace("TEXT", json.dumps(page.texts["data"]))
+    code += page.texts["model"] + page.texts["view"]
+    code += """
+    const seen = [], look = () => seen.push(text(nodes.details)), map = nodes.map;
+    const press = key => { map.on.keydown({ key, preventDefault() {} }); look(); };
+    look();                       // the best elite is chosen at first
+    press("ArrowLeft"); press("ArrowUp");
+    map.on.click({ clientX: 600, clientY: 20 }); look();
+    nodes.time.value = "1"; nodes.time.on.input(); look();
+    press("Home");
+    console.log(JSON.stringify([seen, nodes.now.textContent]));"""
+    done = subprocess.run(["node", "-"], input=code, capture_output=True, text=True, check=True)
+    seen, now = json.loads(done.stdout)
+    heads = [text.split("|")[0] for text in seen]
+    assert heads == ["Elite 1", "Elite 0", "An empty cell", "Elite 2", "An empty cell", "Elite 0"]
+    assert "Objectives|f|0.75" in seen[0]
+    assert "Lineage|elite 1: 0.75|elite 0: 0.25" in seen[3]
+    assert "No parent is known." in seen[1]
+    assert now == "1 evaluations, 1 cells"
+
+
 @pytest.mark.parametrize(
     "archive",
     [

@@ -296,9 +296,10 @@ def profiles(data: ArchiveData) -> tuple[list[Curve], str]:
 
 def _by_volume(archive: Archive) -> EliteMap:
     cells, scores = np.asarray(archive.cells), np.asarray(archive.scores, np.float64)
-    filled, rows = np.unique(cells, return_index=True)
+    filled, rows = np.unique(cells, return_index=True)  # members of a cell follow each other
     worst = scores.min(axis=0) if len(scores) else np.zeros(scores.shape[1])
-    volumes = np.array([hypervolume(scores[cells == cell], worst) for cell in filled])
+    fronts = np.split(scores, rows[1:]) if len(rows) else []
+    volumes = np.array([hypervolume(front, worst) for front in fronts])
     places = np.asarray(archive.measures)[rows]
     return EliteMap(niches(archive), rows, filled, places, volumes, "hypervolume", True)
 

@@ -195,7 +195,7 @@ def _run(one: Any, problem: Problem | None, name: str | None) -> Run:
         if problem is None:
             raise BatchError("a Batch does not say what it is of: give problem=")
         return _checked(problem.name if name is None else name, problem, one)
-    history = getattr(one, "history", getattr(one, "elites", None))  # a study, or an archive
+    history = getattr(one, "history", None)
     if not isinstance(history, Batch):
         raise BatchError(f"{one!r} is a {type(one).__name__}; give a Study or a Batch")
     owner: Any = problem or getattr(one, "problem", None)
