@@ -110,8 +110,8 @@ def _edges(sampler: Sampler, graph: Graph, condition: Tensor | None) -> Array:
     for chunk in np.array_split(inner, max(1, len(inner) // _CHUNK)):
         states = torch.from_numpy(graph.states[chunk]).to(sampler.device)
         wanted = None if condition is None else condition.expand(len(chunk), -1)
-        logits = sampler.outputs(states, wanted)[:, : sampler.construction.actions]
-        table = log_softmax(logits, sampler.steps.allowed(states)).double().cpu().numpy()
+        logits = sampler.outputs(states, wanted)[:, : sampler.construction.actions].double()
+        table = log_softmax(logits, sampler.steps.allowed(states)).cpu().numpy()
         edges = slice(*np.searchsorted(graph.parent, [chunk[0], chunk[-1] + 1]))
         # Terminal states have no edges, so those in between leave no gap.
         row = np.searchsorted(chunk, graph.parent[edges])

@@ -88,8 +88,10 @@ class Sampler:
             self._where = OnCPU(construction, self.network, seed)
         else:
             self._where = OnDevice(self.steps, self.network, self.device, seed)
-        # A random linear map modulo 2**64: equal for equal rows only, but for odds below 1e-7.
-        factors = torch.randint(2**62, (construction.width,), generator=weights)
+        # A random linear map modulo 2**64, always the same: equal for equal rows only, but for odds
+        # below 1e-7.
+        fixed = torch.Generator().manual_seed(0)
+        factors = torch.randint(2**62, (construction.width,), generator=fixed)
         self._factors = (2 * factors + 1).to(self.device)
 
     @torch.no_grad()

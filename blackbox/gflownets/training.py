@@ -55,21 +55,29 @@ class Trainer:
             torch.nn.utils.clip_grad_norm_(self._parameters, self._clip)
         self._adam.step()
 
+    def slow(self, factor: float) -> None:
+        """Multiply the learning rates by a factor."""
+        for group in self._adam.param_groups:
+            group["lr"] *= factor
+
     def state(self) -> dict[str, Any]:
         """Adam's moments as arrays."""
         moments = self._adam.state_dict()["state"]
-        return {
+        kept: dict[str, Any] = {
             str(i): {name: value.cpu().numpy().copy() for name, value in own.items()}
             for i, own in moments.items()
         }
+        return {"moments": kept, "rates": [group["lr"] for group in self._adam.param_groups]}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from what ``state`` gave."""
         groups = self._adam.state_dict()["param_groups"]
         moments = {
             int(i): {name: torch.tensor(value) for name, value in own.items()}
-            for i, own in state.items()
+            for i, own in state["moments"].items()
         }
+        for group, rate in zip(groups, state["rates"], strict=True):
+            group["lr"] = float(rate)
         self._adam.load_state_dict({"state": moments, "param_groups": groups})
 
 
