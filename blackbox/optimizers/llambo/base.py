@@ -155,7 +155,9 @@ class LanguageModelOptimizer(Optimizer):
         """At most n rows without the model; fewer where the space has no more."""
         self._fault("own proposal", n)
         seed = int(self.rng.integers(2**31))
-        made = self._search_free(n + len(self.pending) + n, seed)
+        # The process does not know rows that are out; in a small space it may well choose one.
+        out = len(taken) - len(self._x) if self._search.finite else 0
+        made = self._alone(n + out, seed)
         made = made[self._search.fresh(made, taken)][:n] if len(made) else made
         while len(made) < n:
             row = self._search.spread(np.concatenate([taken, made]), self.rng)
@@ -164,8 +166,8 @@ class LanguageModelOptimizer(Optimizer):
             made = np.concatenate([made, row[None]])
         return made
 
-    def _search_free(self, n: int, seed: int) -> Array:
-        """About n rows of the Gaussian process, or of Sobol where there is too little to learn."""
+    def _alone(self, n: int, seed: int) -> Array:
+        """At most n rows of a Gaussian process, of Sobol where there is too little to learn."""
         told = self._told
         if not len(told) or np.count_nonzero(told["ok"]) < _BEGIN:
             if self.problem.space.polytope is not None:
