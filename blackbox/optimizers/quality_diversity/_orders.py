@@ -68,7 +68,7 @@ def changed_tokens(p: Sequence, values: Array, rng: np.random.Generator) -> Arra
     # The largest of random numbers, among those that are permitted.
     act = np.argmax(np.where(chances, rng.random((n, 3)), -1.0), axis=1)
     act[~chances.any(axis=1)] = -1
-    at = _whole(rng, 0, lengths + (act == 1) + (lengths == 0))
+    at = _whole(rng, 0, np.maximum(lengths + (act == 1), 1))
     columns = np.arange(longest)
     shift = np.where(act == 1, -1, np.where(act == 2, 1, 0))[:, None]
     # An insertion shifts what comes after its place, a deletion also what stands there.
