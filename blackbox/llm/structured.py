@@ -29,6 +29,7 @@ from blackbox.space import Sequence as SequenceParameter
 
 _LONGEST = 200_000  # characters of a reply that are looked at
 _BRACES = 32  # places at which an object may begin inside prose
+_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 _SHARES = 0.02  # error of the sum of shares that is put right
 
 
@@ -210,15 +211,21 @@ def _schema(p: Parameter) -> dict[str, Any]:
         one: dict[str, Any] = {"type": kind, "minimum": p.low, "maximum": p.high}
         return one if p.dim is None else _array(one, p.dim, p.dim)
     if isinstance(p, Categorical | Ordinal):
-        return {"enum": list(p.values)}
+        return _enum(p.values)
     if isinstance(p, Simplex):
         return _array({"type": "number", "minimum": 0, "maximum": 1}, p.size, p.size)
     if isinstance(p, Permutation):
-        return _array({"enum": list(p.items)}, p.size, p.size)
+        return _array(_enum(p.items), p.size, p.size)
     assert isinstance(p, SequenceParameter)
     if _plain(p):
         return {"type": "string"}
-    return _array({"enum": list(p.alphabet)}, *p.length)
+    return _array(_enum(p.alphabet), *p.length)
+
+
+def _enum(values: Sequence[Any]) -> dict[str, Any]:
+    """One of some values; servers that are strict want their types, too."""
+    types = sorted({_TYPES[type(value)] for value in values})
+    return {"type": types[0] if len(types) == 1 else types, "enum": list(values)}
 
 
 def _array(items: Mapping[str, Any], least: int, most: int) -> dict[str, Any]:

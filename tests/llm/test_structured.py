@@ -54,6 +54,10 @@ def test_every_parameter_is_described_and_has_a_schema() -> None:
     text = "\n".join(FIELDS.description)
     for part in ("1e-05 to 1, log scale", "array of 2", "integer 1 to 8", "[16,32,64]", "null"):
         assert part in text
+    properties = FIELDS.schema["properties"]
+    assert properties["act"] == {"type": ["null", "string"], "enum": ["relu", "ge lu", None]}
+    assert properties["bias"]["type"] == "boolean"
+    assert properties["words"]["items"] == {"type": "string", "enum": ["in", "out"]}
     assert set(FIELDS.schema["properties"]) == set(SPACE.names) == set(FIELDS.schema["required"])
 
 

@@ -121,7 +121,7 @@ class Briefing:
             f'{len(candidates)} candidates. Reply {{"labels": [...]}}, 0 or 1 for each candidate '
             "in order.",
         ]
-        properties = {"labels": _array({"enum": [0, 1]}, len(candidates))}
+        properties = {"labels": _array({"type": "integer", "enum": [0, 1]}, len(candidates))}
         return self._asked(parts, properties, _FRAME + 3 * len(candidates))
 
     def request(self, asked: Mapping[str, Any], n: int, seed: int, **how: Any) -> Request:
