@@ -51,9 +51,10 @@ class HyperGrid(Exhaustive):
 
     def evaluate_batch(self, batch: Batch) -> dict[str, Array]:
         """The reward of every row."""
-        away = np.abs(batch["x"] / (self._side - 1) - 0.5)
-        plateau = (away > 0.25).all(axis=1)
-        mode = ((away > 0.3) & (away < 0.4)).all(axis=1)
+        # 10 a_i (side - 1), in whole numbers: rounding must not decide at the borders.
+        away, span = 5 * np.abs(2 * batch["x"] - self._side + 1), self._side - 1
+        plateau = (2 * away > 5 * span).all(axis=1)
+        mode = ((away > 3 * span) & (away < 4 * span)).all(axis=1)
         r0, r1, r2 = self._rewards
         return {"reward": np.asarray(r0 + r1 * plateau + r2 * mode)}
 

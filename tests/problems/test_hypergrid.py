@@ -10,7 +10,9 @@ from blackbox.batch import Batch
 from blackbox.errors import ProblemError
 
 
-@pytest.mark.parametrize(("side", "axes", "modes"), [(8, 4, 16), (64, 2, 144), (20, 2, 16)])
+@pytest.mark.parametrize(
+    ("side", "axes", "modes"), [(8, 4, 16), (64, 2, 144), (20, 2, 16), (16, 2, 4)]
+)
 def test_modes_and_law_of_the_published_grids(side, axes, modes):
     grid = problems.HyperGrid(side, axes)
     assert len(grid.table) == side**axes
