@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from blackbox.optimizers.quality_diversity.dominated import DominatedNovelty
     from blackbox.optimizers.quality_diversity.map_elites import MapElites
     from blackbox.optimizers.quality_diversity.mome import MOME
+    from blackbox.optimizers.quality_diversity.noise import Replicated, corrected
     from blackbox.optimizers.quality_diversity.novelty import NoveltySearch
+    from blackbox.optimizers.quality_diversity.variation import Variation
 
 # Each name and the module of this package that defines it.
 _HOME = {
@@ -19,9 +21,21 @@ _HOME = {
     "MOME": "mome",
     "MapElites": "map_elites",
     "NoveltySearch": "novelty",
+    "Replicated": "noise",
+    "Variation": "variation",
+    "corrected": "noise",
 }
 
-__all__ = ["MOME", "BOPElites", "DominatedNovelty", "MapElites", "NoveltySearch"]
+__all__ = [
+    "MOME",
+    "BOPElites",
+    "DominatedNovelty",
+    "MapElites",
+    "NoveltySearch",
+    "Replicated",
+    "Variation",
+    "corrected",
+]
 
 
 def __getattr__(name: str) -> Any:
