@@ -204,20 +204,20 @@ class Archive(ABC):
             BatchError: a column is missing or of another width.
         """
         n = len(batch)
-        columns = {"id": np.full(n, -1), **batch.columns()}
+        columns = batch.columns()
+        if "id" not in columns:
+            columns["id"] = np.full(n, -1)
         for name, array in self._table.arrays.items():
             if name not in columns or columns[name].shape[1:] != array.shape[1:]:
                 raise BatchError(
                     f"add: column {name!r} of shape {('n', *array.shape[1:])} is missing; the "
                     f"batch has {batch!r}"
                 )
-        scores = np.zeros(n)
-        if self.problem.objectives:
-            scores = self.problem.scores(batch)[:, 0]
-        good = columns.get("ok", np.ones(n, dtype=bool))
+        scores = self.problem.scores(batch)[:, 0] if self.problem.objectives else np.zeros(n)
+        good = columns.get("ok")
         if self.problem.constraints:
-            good = good & self.problem.feasible(batch)
-        if not good.all():
+            good = self.problem.feasible(batch)
+        if good is not None and not good.all():
             scores = np.where(good, scores, np.nan)
         measures = np.empty((n, len(self.low)))
         for j, m in enumerate(self.problem.measures):
