@@ -17,10 +17,10 @@ def compared(log_reward: Tensor, ranks: Array) -> Tensor:
         log_reward: (n,) learnt log rewards.
         ranks: (n,) the smaller the better; equal ranks are ties, whose rewards should be equal.
     """
-    order = torch.as_tensor(ranks, device=log_reward.device)
-    i, j = torch.triu_indices(len(order), len(order), 1, device=log_reward.device)
-    label = 0.5 + 0.5 * torch.sign(order[j] - order[i]).to(log_reward.dtype)
-    return bradley_terry(log_reward[i], log_reward[j], label)
+    order = torch.as_tensor(ranks, device=log_reward.device).to(log_reward.dtype)
+    label = 0.5 + 0.5 * torch.sign(order[None, :] - order[:, None])
+    # Both ways round, which is the same loss, and each object with itself, which is a constant.
+    return bradley_terry(log_reward[:, None], log_reward[None, :], label)
 
 
 def front_labels(front: Array) -> Array:

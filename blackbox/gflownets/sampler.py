@@ -171,22 +171,24 @@ class Sampler:
         outputs = self.outputs(states[needed], wanted)
         forward = log_softmax(outputs[:, :a], self.steps.allowed(states[needed]))
         at = place[inverse]
-        log_pf = forward.flatten()[at[parents] * a + walks.actions[parents]]
+        log_pf = forward.flatten().index_select(0, at[parents] * a + walks.actions[parents])
         children = inverse[parents + 1]
         if network.backward:
             kept = place[several]
             mask = mask_b[several]
-            learnt = log_softmax(outputs[kept, a : 2 * a], mask)
+            learnt = log_softmax(outputs[:, a : 2 * a].index_select(0, kept), mask)
             spot = (torch.cumsum(several, 0) - 1)[children]
             log_pb = torch.zeros_like(log_pf)
             chosen = several[children]
             taken = spot[chosen] * a + walks.actions[parents][chosen]
-            log_pb = log_pb.index_put((torch.nonzero(chosen)[:, 0],), learnt.flatten()[taken])
+            log_pb = log_pb.index_put(
+                (torch.nonzero(chosen)[:, 0],), learnt.flatten().index_select(0, taken)
+            )
             backward = learnt, mask
         else:
             log_pb = -torch.log(mask_b.sum(1).float())[children]
             backward = None
-        flow = outputs[:, -1][at] if self.flow else None
+        flow = outputs[:, -1].index_select(0, at) if self.flow else None
         return Evaluation(
             walks, parents, log_pf, log_pb, self.log_partition(condition), flow, backward
         )

@@ -109,8 +109,11 @@ def test_finds_the_best_of_a_small_table_without_repetition(kind):
     assert len(np.unique(table(rows), axis=0)) == len(rows)
 
 
-@pytest.mark.parametrize("backbone", [DetailedBalance(), SubTrajectoryBalance(), FlowMatching()])
-@pytest.mark.parametrize("learn_backward", [False, True])
+@pytest.mark.parametrize(
+    ("backbone", "learn_backward"),
+    [(DetailedBalance(), True), (SubTrajectoryBalance(), False), (FlowMatching(), False)],
+    ids=lambda value: type(value).__name__,
+)
 def test_order_is_learnt_on_every_backbone(backbone, learn_backward):
     policy = Policy(hidden=(32, 32), learn_backward=learn_backward, steps=4)
     optimizer = bb.OrderPreservingGFN(MATCHES, backbone=backbone, policy=policy, seed=1)
