@@ -272,9 +272,9 @@ class Archive(ABC):
         """An empty archive from its ``arguments()``."""
         return cls(problem, **arguments)
 
-    def like(self) -> Archive:
-        """An empty archive of the same shape."""
-        return self.build(self.problem, **self.arguments())
+    def like(self, **changes: Any) -> Archive:
+        """An empty archive of the same shape, but for some of its ``arguments()``."""
+        return self.build(self.problem, **{**self.arguments(), **changes})
 
     def state(self) -> State:
         """What ``load_state`` needs in an archive that was built the same way."""

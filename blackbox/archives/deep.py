@@ -54,8 +54,8 @@ class DeepArchive(Archive):
     def build(cls, problem: Problem, **arguments: Any) -> Archive:
         return cls(**arguments)
 
-    def like(self) -> DeepArchive:
-        return DeepArchive(self._niches.like(), self._depth, seed=self._seed)
+    def like(self, **changes: Any) -> Archive:
+        return super().like(niches=self._niches.like(), **changes)
 
     def __len__(self) -> int:
         return len(self._members)

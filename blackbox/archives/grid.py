@@ -137,13 +137,16 @@ class GridArchive(CellArchive):
         self._regrid()
 
     def _regrid(self) -> None:
-        """Find every elite's cell anew."""
+        """Find every elite's cell anew.
+
+        What counted as on the edge of a large cell still does where cells are smaller.
+        """
         own = self._own.columns()
-        own["cell"] = self._cell_of(own["measures"])
+        own["cell"] = self._cell_of(np.clip(own["measures"], self.low, self.high))
         self._rebuild(own, self._table.columns())
 
-    def like(self) -> GridArchive:
-        made = GridArchive(self.problem, **self.arguments())
+    def like(self, **changes: Any) -> GridArchive:
+        made = GridArchive(self.problem, **{**self.arguments(), **changes})
         made._reshape(self.dims, self.low, self.high)
         return made
 

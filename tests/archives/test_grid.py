@@ -202,6 +202,15 @@ def test_splitting_loses_no_elite_and_merging_cells_again_gives_the_grid_back(
     assert np.array_equal(archive.cells, np.unique(archive.cell_of(archive.measures)))
 
 
+def test_what_lies_on_the_edge_within_rounding_stays_there_when_cells_are_split() -> None:
+    archive = GridArchive(PLANE, 2)
+    row = PLANE.space.draw(1, np.random.default_rng(0)).with_columns(loss=0.0)
+    archive.add(row.with_columns(a=1 + 9e-7, b=-1 - 9e-7))
+    assert archive.cells.tolist() == [2]
+    archive.split(4)
+    assert archive.cells.tolist() == [56]
+
+
 def test_thresholds_follow_accepted_scores_by_the_batch_rule(loops: str) -> None:
     archive = GridArchive(PLANE, 1, learning_rate=0.25, threshold_min=-10)
     row = PLANE.space.draw(1, np.random.default_rng(0)).with_columns(a=0.0, b=0.0)

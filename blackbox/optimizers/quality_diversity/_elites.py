@@ -12,7 +12,7 @@ from blackbox.formulation import Problem
 from blackbox.optimizer import Optimizer, Supports
 from blackbox.optimizers.quality_diversity._lineage import Lineage
 from blackbox.optimizers.quality_diversity._start import Start
-from blackbox.optimizers.quality_diversity.constraints import add_infeasible
+from blackbox.optimizers.quality_diversity.constraints import add_infeasible, infeasible_archive
 from blackbox.optimizers.quality_diversity.variation import Variation
 from blackbox.state import State
 
@@ -57,7 +57,7 @@ class ElitesOptimizer(Optimizer):
         self._batch_size = batch_size
         self._variation = variation
         self._start = Start(self, init, max(batch_size, 100) if n_init is None else n_init)
-        self._infeasible = archive.like() if problem.constraints else None
+        self._infeasible = infeasible_archive(archive) if problem.constraints else None
         self._lineage = Lineage()
 
     @property

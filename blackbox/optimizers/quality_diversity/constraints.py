@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from blackbox.archives import Archive
+from blackbox.archives import Archive, CellArchive
 from blackbox.batch import Batch
 from blackbox.formulation import Floats, Problem
 
@@ -21,6 +23,13 @@ def nearness(problem: Problem, batch: Batch) -> Floats:
     scores = -np.where(broken, 1.0 + excess, 0.0).sum(axis=1)
     failed = ~batch["ok"] if "ok" in batch else False
     return np.where(failed | ~broken.any(axis=1), np.nan, scores)
+
+
+def infeasible_archive(archive: Archive) -> Archive:
+    """An empty archive for infeasible rows, of the shape of the elites' own."""
+    if isinstance(archive, CellArchive):
+        return archive.like(learning_rate=1.0, threshold_min=-math.inf)
+    return archive.like()
 
 
 def add_infeasible(archive: Archive, batch: Batch) -> None:
