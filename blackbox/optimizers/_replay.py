@@ -35,6 +35,7 @@ class Told:
         outside: (k,) inputs of the rows it did not propose; none of them failed.
         scores: (n + k, m) objectives, larger is better; 0 where not ok.
         slack: (n + k, c) constraints, satisfied where at most 0; 0 where not ok.
+        measures: (n + k, q) measures; 0 where not ok.
     """
 
     ids: npt.NDArray[np.int64]
@@ -42,6 +43,7 @@ class Told:
     outside: Batch
     scores: Floats
     slack: Floats
+    measures: Floats
 
     def asked_rows(self) -> Iterator[tuple[int, bool, Floats, Floats]]:
         """Id, ok, scores and slack of each asked row."""
@@ -79,6 +81,7 @@ class Log:
             "ok": np.concatenate([t.ok for t in self._told]),
             "scores": np.concatenate([t.scores for t in self._told]),
             "slack": np.concatenate([t.slack for t in self._told]),
+            "measures": np.concatenate([t.measures for t in self._told]),
             "outside": outside.columns(),
         }
 
@@ -98,6 +101,7 @@ def events(state: State) -> Iterator[int | Told]:
             outside=outside[others : others + k],
             scores=state["scores"][rows],
             slack=state["slack"][rows],
+            measures=state["measures"][rows],
         )
         asked, values, others = asked + n, values + n + k, others + k
 
@@ -188,6 +192,7 @@ class Peer(Optimizer):
             outside=batch[outside].select(self.problem.space.names),
             scores=np.where(used[:, None], self.problem.scores(rows), 0.0),
             slack=np.where(used[:, None], slack(self.problem, rows), 0.0),
+            measures=np.where(used[:, None], _measures(self.problem, rows), 0.0),
         )
 
     def _differ(self, proposed: Batch, told: Batch) -> npt.NDArray[np.bool_]:
@@ -207,6 +212,12 @@ def slack(problem: Problem, batch: Batch) -> Floats:
     columns: list[Array] = [
         np.maximum(c.lower - batch[c.name], batch[c.name] - c.upper) for c in problem.constraints
     ]
+    return np.array(columns, dtype=np.float64).reshape(len(columns), len(batch)).T
+
+
+def _measures(problem: Problem, batch: Batch) -> Floats:
+    """(n, q) measures."""
+    columns = [batch[m.name] for m in problem.measures]
     return np.array(columns, dtype=np.float64).reshape(len(columns), len(batch)).T
 
 
