@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import blackbox as bb
 from blackbox.batch import Array, Batch
+from blackbox.optimizers.quality_diversity.variation import Variation
 
 
 class SmoothArm(bb.problems.PlanarArm):
@@ -36,18 +37,21 @@ class Domain:
         problem: with two measures and positive scores.
         cells: of the map along each measure.
         evaluations: of each run.
+        variation: how children are made, the same in all treatments.
         batch: rows of each ask.
     """
 
     problem: bb.Problem
     cells: tuple[int, int]
     evaluations: int
+    variation: Variation
     batch: int = 100
 
 
 DOMAINS = {
-    "retina": Domain(bb.problems.Retina(), (64, 64), 20_000),
-    "arm": Domain(SmoothArm(), (50, 50), 20_000),
+    # Mutation alone, as in the paper: two networks from distant cells make no useful child.
+    "retina": Domain(bb.problems.Retina(), (64, 64), 20_000, Variation(iso=0, line=0, crossover=0)),
+    "arm": Domain(SmoothArm(), (50, 50), 20_000, Variation()),
 }
 
 

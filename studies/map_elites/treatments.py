@@ -9,6 +9,7 @@ import blackbox as bb
 from blackbox.archives.population import Population
 from blackbox.formulation import Floats
 from blackbox.optimizers.quality_diversity._elites import DEFAULT, ElitesOptimizer
+from blackbox.optimizers.quality_diversity.variation import Variation
 from studies.map_elites.domains import Domain
 
 SIZE = 100  # of populations
@@ -30,11 +31,17 @@ class Evolution(ElitesOptimizer):
     Args:
         problem: one objective; its measures are recorded and not looked at.
         batch_size: children of a generation.
+        variation: how children are made.
         seed: seeds the optimizer's only generator.
     """
 
     def __init__(
-        self, problem: bb.Problem, *, batch_size: int = SIZE, seed: int | None = None
+        self,
+        problem: bb.Problem,
+        *,
+        batch_size: int = SIZE,
+        variation: Variation = DEFAULT,
+        seed: int | None = None,
     ) -> None:
         super().__init__(
             problem,
@@ -42,13 +49,19 @@ class Evolution(ElitesOptimizer):
             batch_size=batch_size,
             n_init=None,
             init=None,
-            variation=DEFAULT,
+            variation=variation,
             seed=seed,
         )
 
 
 def _map_elites(domain: Domain, seed: int) -> bb.Optimizer:
-    return bb.MapElites(domain.problem, cells=domain.cells, batch_size=domain.batch, seed=seed)
+    return bb.MapElites(
+        domain.problem,
+        cells=domain.cells,
+        batch_size=domain.batch,
+        variation=domain.variation,
+        seed=seed,
+    )
 
 
 def _novelty(domain: Domain, seed: int) -> bb.Optimizer:
@@ -57,14 +70,19 @@ def _novelty(domain: Domain, seed: int) -> bb.Optimizer:
         competition=True,
         population_size=SIZE,
         batch_size=domain.batch,
+        variation=domain.variation,
         seed=seed,
     )
+
+
+def _evolution(domain: Domain, seed: int) -> bb.Optimizer:
+    return Evolution(domain.problem, batch_size=domain.batch, variation=domain.variation, seed=seed)
 
 
 #: By the names in the report, the paper's method first.
 TREATMENTS: dict[str, Callable[[Domain, int], bb.Optimizer]] = {
     "MAP-Elites": _map_elites,
     "novelty + local competition": _novelty,
-    "evolution": lambda domain, seed: Evolution(domain.problem, batch_size=domain.batch, seed=seed),
+    "evolution": _evolution,
     "random sampling": lambda domain, seed: bb.Random(domain.problem, seed=seed),
 }

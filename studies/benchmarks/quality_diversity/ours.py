@@ -10,7 +10,7 @@ import blackbox as bb
 from blackbox.batch import Array, Batch
 from blackbox.optimizer import Optimizer
 from blackbox.optimizers.quality_diversity.variation import Variation
-from studies.benchmarks.quality_diversity.settings import LINE, Setting
+from studies.benchmarks.quality_diversity.settings import ALPHA, LINE, Setting
 
 
 class Ours:
@@ -53,14 +53,18 @@ def me_line(setting: Setting, seed: int) -> Ours:
 
 
 def _iso_line(setting: Setting) -> Variation:
-    """With the setting's step, which ours takes as a share of the range."""
+    return Variation(iso=_share(setting), line=LINE)
+
+
+def _share(setting: Setting) -> float:
+    """The setting's step as a share of the range, as ours take it."""
     (parameter,) = setting.build().space
     assert isinstance(parameter, bb.Real)
-    return Variation(iso=setting.sigma / (parameter.high - parameter.low), line=LINE)
+    return setting.sigma / (parameter.high - parameter.low)
 
 
 def begun(optimizer: Optimizer) -> Optimizer:
-    """An optimizer that was told the origin, from where every library starts."""
+    """An optimizer that was told the origin, from where every algorithm starts."""
     problem = optimizer.problem
     row = Batch({problem.space.names[0]: np.zeros((1, problem.space.width))})
     optimizer.tell(row.with_columns(**problem.measure(row)))
@@ -68,15 +72,31 @@ def begun(optimizer: Optimizer) -> Optimizer:
 
 
 def cma_me(setting: Setting, seed: int) -> Ours:
-    raise NotImplementedError
+    """CMA-ME: improvement emitters."""
+    return _evolution(bb.CMAME, setting, seed)
 
 
-def cma_mae(setting: Setting, seed: int) -> Ours:
-    raise NotImplementedError
+def cma_mae(setting: Setting, seed: int, **options: Any) -> Ours:
+    """CMA-MAE, by itself with full CMA-ES as in the paper."""
+    return _evolution(bb.CMAMAE, setting, seed, learning_rate=ALPHA, threshold_min=0.0, **options)
 
 
 def multi(setting: Setting, seed: int) -> Ours:
-    raise NotImplementedError
+    """Evolution strategies and lines between elites on one archive."""
+    return _evolution(bb.MultiEmitter, setting, seed, threshold_min=0.0)
+
+
+def _evolution(kind: Any, setting: Setting, seed: int, **options: Any) -> Ours:
+    optimizer = kind(
+        setting.build(),
+        cells=setting.cells,
+        emitters=setting.emitters,
+        batch_size=setting.rows,
+        sigma=_share(setting),
+        seed=seed,
+        **options,
+    )
+    return Ours(optimizer, setting.batch)  # the first starts are the centre, which is the origin
 
 
 def bop_elites(setting: Setting, seed: int) -> Ours:

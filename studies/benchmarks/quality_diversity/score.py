@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ ALGORITHMS = {
     "MapElites": Algorithm(ours.me_line),
     "CMAME": Algorithm(ours.cma_me),
     "CMAMAE": Algorithm(ours.cma_mae),
+    "CMAMAE shared": Algorithm(partial(ours.cma_mae, strategy="shared")),
     "MultiEmitter": Algorithm(ours.multi),
     "pyribs ME-line": Algorithm(pyribs.me_line, "ribs"),
     "pyribs CMA-ME": Algorithm(pyribs.cma_me, "ribs"),

@@ -178,8 +178,8 @@ def table(results: Results) -> Path:
         rows,
         [
             f"After {WARM:,} rows of sphere projections (100 numbers, 100 x 100 cells): the map is "
-            f"filled, loops are compiled. CPU time, median over steps, then over seeds; one thread, "
-            "evaluation excluded. Insertion is of new rows, of which some win their cells.",
+            "filled, loops are compiled. CPU time, median over steps, then over seeds; one "
+            "thread, evaluation excluded. Insertion is of new rows, of which some win their cells.",
             "First result: from the start of Python to the first batch of 100 told.",
             *results.notes(),
         ],
