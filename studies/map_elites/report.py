@@ -66,7 +66,8 @@ def _verdict(results: Results, name: str) -> str:
     comparison = results.comparisons[name]
     sentences = []
     for rival in list(TREATMENTS)[1:]:
-        better, worse = [], []
+        better: list[str] = []
+        worse: list[str] = []
         for metric in METRICS:
             ours, theirs = (comparison.values[metric][who] for who in (OURS, rival))
             if comparison.p_values[metric][OURS, rival] < SIGNIFICANT:

@@ -58,9 +58,8 @@ def _iso_line(setting: Setting) -> Variation:
 
 def _share(setting: Setting) -> float:
     """The setting's step as a share of the range, as ours take it."""
-    (parameter,) = setting.build().space
-    assert isinstance(parameter, bb.Real)
-    return setting.sigma / (parameter.high - parameter.low)
+    low, high = setting.bounds
+    return setting.sigma / (high - low)
 
 
 def begun(optimizer: Optimizer) -> Optimizer:

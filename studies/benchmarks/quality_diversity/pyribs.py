@@ -96,12 +96,10 @@ def bop_elites(setting: Setting, seed: int) -> Pyribs:
     from ribs.emitters import BayesianOptimizationEmitter
     from ribs.schedulers import BayesianOptimizationScheduler
 
-    problem = setting.build()
     grid = archive(setting, seed)
-    (parameter,) = problem.space
     emitter = BayesianOptimizationEmitter(
         grid,
-        bounds=[(parameter.low, parameter.high)] * grid.solution_dim,
+        bounds=[setting.bounds] * grid.solution_dim,
         num_initial_samples=setting.initial,
         seed=seed,
     )

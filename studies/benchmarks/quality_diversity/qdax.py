@@ -100,8 +100,8 @@ def mome(setting: Any, seed: int) -> QDax:
         pareto_front_max_length=setting.front,
     )
     rng = np.random.default_rng(seed)
-    (parameter,) = problem.space
-    first = rng.uniform(parameter.low, parameter.high, (setting.batch, problem.space.width))
+    low, high = setting.bounds
+    first = rng.uniform(low, high, (setting.batch, problem.space.width))
     return QDax(algorithm, _centroids(setting), first, seed)
 
 
@@ -109,15 +109,15 @@ def _iso_line(setting: Setting) -> Any:
     from qdax.core.emitters.mutation_operators import isoline_variation
     from qdax.core.emitters.standard_emitters import MixingEmitter
 
-    (parameter,) = setting.build().space
+    low, high = setting.bounds
     return MixingEmitter(
         mutation_fn=None,
         variation_fn=partial(
             isoline_variation,
             iso_sigma=setting.sigma,
             line_sigma=LINE,
-            minval=parameter.low,
-            maxval=parameter.high,
+            minval=low,
+            maxval=high,
         ),
         variation_percentage=1.0,
         batch_size=setting.batch,

@@ -47,6 +47,13 @@ class Setting:
     initial: int = 0
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """Of every number of the vector."""
+        (parameter,) = self.build().space
+        assert isinstance(parameter, bb.Real)
+        return parameter.low, parameter.high
+
+    @property
     def batch(self) -> int:
         """Rows of an iteration."""
         return self.emitters * self.rows
@@ -82,7 +89,8 @@ class Judge:
         """(n,) numbers of cells of (n, m) measures."""
         share = (measures - self._low) / (self._high - self._low)
         index = np.clip((share * self._cells).astype(np.int64), 0, self._cells - 1)
-        return np.ravel_multi_index(tuple(index.T), tuple(self._cells))
+        cells: Array = np.ravel_multi_index(tuple(index.T), tuple(self._cells))
+        return cells
 
     def see(self, objective: Array, measures: Array) -> None:
         """Take note of evaluated rows."""

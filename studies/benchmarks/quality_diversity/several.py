@@ -51,11 +51,13 @@ class Shifted(bb.Problem):
 
 
 def _sphere(d: Array) -> Array:
-    return d**2
+    squares: Array = d**2
+    return squares
 
 
 def _rastrigin(d: Array) -> Array:
-    return 10 + d**2 - 10 * np.cos(2 * np.pi * d)
+    terms: Array = 10 + d**2 - 10 * np.cos(2 * np.pi * d)
+    return terms
 
 
 @dataclass(frozen=True)
