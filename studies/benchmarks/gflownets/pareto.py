@@ -112,8 +112,8 @@ def table(results: Results) -> Path:
             "front's range. Points: how many points of the front (no two alike) were evaluated.",
             "OrderPreservingGFN ranks everything seen (its default); batch front is the label of "
             "the paper. Best first: 2 gradient steps for each row told in place of the default, "
-            "and proposals in the order of the learnt reward. NSGA-II has a population of 40. Batches of 10 on NATS-Bench, 20 on "
-            "TFBind8. All GFlowNets with their defaults.",
+            "and proposals in the order of the learnt reward. NSGA-II has a population of 40. "
+            "Batches of 10 on NATS-Bench, 20 on TFBind8. All other GFlowNets with their defaults.",
             *results.notes(),
         ],
         seeds=range(results.suite.seeds),
