@@ -23,6 +23,23 @@ def compared(log_reward: Tensor, ranks: Array) -> Tensor:
     return bradley_terry(log_reward[:, None], log_reward[None, :], label)
 
 
+def paired(log_reward: Tensor, ranks: Array, rng: np.random.Generator) -> Tensor:
+    """Bradley-Terry loss over n random pairs: each object with its image in a permutation.
+
+    Its noise keeps the policy from closing in early, which all pairs do not (measured on tables of
+    one objective; for fronts, where most pairs are ties, all pairs are better).
+
+    Args:
+        log_reward: (n,) learnt log rewards.
+        ranks: (n,) the smaller the better.
+        rng: draws the permutation.
+    """
+    partner = torch.as_tensor(rng.permutation(len(ranks)), device=log_reward.device)
+    order = torch.as_tensor(ranks, device=log_reward.device).to(log_reward.dtype)
+    label = 0.5 + 0.5 * torch.sign(order[partner] - order)
+    return bradley_terry(log_reward, log_reward[partner], label)
+
+
 def front_labels(front: Array) -> Array:
     """(n,) probabilities: equal shares for the members of a front, as a label of a list."""
     labels: Array = front / max(int(front.sum()), 1)

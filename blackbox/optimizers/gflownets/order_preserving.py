@@ -12,7 +12,7 @@ from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
 from blackbox.gflownets.backbones import Backbone, TrajectoryBalance
 from blackbox.gflownets.losses import bradley_terry, uniform_backward
-from blackbox.gflownets.orders import compared, fronted
+from blackbox.gflownets.orders import compared, fronted, paired
 from blackbox.gflownets.replay import replayed
 from blackbox.metrics.pareto import is_nondominated
 from blackbox.optimizer import Supports
@@ -130,4 +130,6 @@ class OrderPreservingGFN(GFNOptimizer):
         if scores is not None:
             best = is_nondominated(scores[chosen])
             return fronted(reward, best)
-        return compared(reward, ranks[chosen])
+        if len(self.problem.objectives) > 1:
+            return compared(reward, ranks[chosen])
+        return paired(reward, ranks[chosen], self.rng)
