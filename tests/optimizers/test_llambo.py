@@ -460,7 +460,7 @@ class TestInsideBayes:
             optimizer.tell(batch.with_columns(**problem.measure(batch)))
             theirs = self.sampler(problem)
             theirs.load_state_dict(advice.optimizer.state_dict())
-            rows = theirs._ask(4)
+            rows = theirs.suggest()
             batch = optimizer.ask()
             assert (batch["x"][0] in rows["x"]) is same
 
@@ -476,6 +476,15 @@ class TestInsideBayes:
         assert study.told == 5
         with pytest.raises(ProblemError, match="needs one objective"):
             bb.Bayes(problem, candidates=InRegion(sampler))
+
+    def test_a_silent_model_leaves_bayes_as_it_is(self) -> None:
+        problem = branin()
+        runs = []
+        for candidates in (None, bb.LLAMBO(problem, lambda r: None, surrogate=None, seed=0)):
+            optimizer = bb.Bayes(problem, n_init=3, candidates=candidates, seed=0)
+            runs.append(bb.Study(problem, optimizer).run(6).history)
+        assert runs[0] == runs[1]
+        assert sum(entry["own"] for entry in candidates.record) == 0
 
     def test_what_cannot_advise_is_refused(self) -> None:
         problem = branin()

@@ -84,10 +84,15 @@ class Advice(ABC):
             )
 
     def proposals(self) -> Batch:
-        """Rows that nobody promises to evaluate: they get no ids, and are never pending."""
+        """Rows that nobody promises to evaluate: they get no ids, and are never pending.
+
+        Those of ``suggest()`` where the optimizer has it, since it may have nothing to say.
+        """
         other = self.optimizer
-        rows, environment = other._ask(other.batch_size), other.problem.environment
-        if environment is None or environment.names[0] in rows:
+        suggest = getattr(other, "suggest", None)
+        rows = other._ask(other.batch_size) if suggest is None else suggest()
+        environment = other.problem.environment
+        if environment is None or not len(rows) or environment.names[0] in rows:
             return rows
         return rows.with_columns(**environment.draw(len(rows), other.rng).columns())
 

@@ -93,12 +93,24 @@ class LanguageModelOptimizer(Optimizer):
             spec["arguments"].pop(cap, None)
         return spec
 
+    def suggest(self) -> Batch:
+        """What the model itself would try next: at most a natural batch of rows without ids.
+
+        Nobody promises to evaluate them, so they are not pending; there may be none. This is what
+        ``Bayes(candidates=...)`` asks for.
+        """
+        return self._asked(self.batch_size, alone=False)
+
     def _ask(self, n: int) -> Batch:
+        return self._asked(n, alone=True)
+
+    def _asked(self, n: int, *, alone: bool) -> Batch:
+        """At most n rows, with own ones where the model's do not suffice, if it is ``alone``."""
         self._conversation.begin()
         self._reasoning = []
         taken = np.concatenate([self._x, self._encode(self.pending)])
         proposed = self._new(self._propose(n, taken), taken)[:n]
-        missing = n - len(proposed)
+        missing = n - len(proposed) if alone else 0
         own = self._own(missing, np.concatenate([taken, proposed])) if missing else proposed[:0]
         self._entries.append(
             {

@@ -74,7 +74,8 @@ def main(seeds: int = SEEDS, trials: int = TRIALS) -> Path:
             "In context: the stand-in, which knows nothing but the observations. Informed: it also "
             "knows one good configuration of each run, near the optimum of a function or among the "
             "best 5 % of a table. Misleading: observations are shown with permuted outcomes.",
-            "Hybrids ask LLAMBO's sampler for 20 candidates; Bayes accepts by the rule named.",
+            "Hybrids: LLAMBO's warm start is the initial design of Bayes, and its sampler is asked "
+            "for 20 candidates each time, which Bayes accepts by the rule named.",
             "No language model took part; that a model knows something is assumed, not shown.",
         ],
         seeds=range(seeds),
@@ -91,7 +92,10 @@ def _sampler(case: _Case, seed: int, *, informed: bool = False, permuted: bool =
 
 def _hybrid(rule: Any, **how: bool) -> Callable[[_Case, int], bb.Optimizer]:
     def make(case: _Case, seed: int) -> bb.Optimizer:
-        return bb.Bayes(case.problem, candidates=rule(_sampler(case, seed, **how)), seed=seed)
+        candidates = rule(_sampler(case, seed, **how))
+        return bb.Bayes(
+            case.problem, init=_sampler(case, seed, **how), candidates=candidates, seed=seed
+        )
 
     return make
 
