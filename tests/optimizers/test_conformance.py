@@ -36,6 +36,14 @@ ENTRIES = [
     Entry("pymoo.MOEAD", lambda p, s: bb.pymoo.MOEAD(p, partitions=4, n_neighbors=3, seed=s), 24),
     Entry("pymoo.CMAES", lambda p, s: bb.pymoo.CMAES(p, seed=s), 24),
     Entry("pymoo.DE", lambda p, s: bb.pymoo.DE(p, population_size=8, seed=s), 24),
+    Entry("ribs.IsoLine", lambda p, s: bb.ribs.IsoLine(p, cells=(5, 5), batch_size=6, seed=s), 24),
+    Entry(
+        "ribs.CMAMAE",
+        lambda p, s: bb.ribs.CMAMAE(
+            p, threshold_min=-2, cells=(5, 5), emitters=2, batch_size=4, seed=s
+        ),
+        24,
+    ),
 ]
 
 
