@@ -69,7 +69,7 @@ class Reaction(bb.Problem):
         )
         return {self.objectives[0].name: found}
 
-    def good(self, rng: np.random.Generator, share: float = 0.05) -> dict[str, Any]:
+    def good(self, rng: np.random.Generator, share: float = 0.01) -> dict[str, Any]:
         """A combination from the best share of the table: what an informed chemist might name."""
         best = sorted(self._outcomes, key=lambda key: -self._outcomes[key])
         key = best[int(rng.integers(max(1, int(share * len(best)))))]

@@ -73,9 +73,10 @@ def main(seeds: int = SEEDS, trials: int = TRIALS) -> Path:
             "median of random rows).",
             "In context: the stand-in, which knows nothing but the observations. Informed: it also "
             "knows one good configuration of each run, near the optimum of a function or among the "
-            "best 5 % of a table. Misleading: observations are shown with permuted outcomes.",
+            "best 1 % of a table. Misleading: observations are shown with permuted outcomes.",
             "Hybrids: LLAMBO's warm start is the initial design of Bayes, and its sampler is asked "
-            "for 20 candidates each time, which Bayes accepts by the rule named.",
+            "for 20 candidates each time, which Bayes accepts by the rule named; 'candidates' are "
+            "justified ones without the warm start.",
             "No language model took part; that a model knows something is assumed, not shown.",
         ],
         seeds=range(seeds),
@@ -90,12 +91,11 @@ def _sampler(case: _Case, seed: int, *, informed: bool = False, permuted: bool =
     return bb.LLAMBO(case.problem, brain, surrogate=None, settings=settings, seed=seed)
 
 
-def _hybrid(rule: Any, **how: bool) -> Callable[[_Case, int], bb.Optimizer]:
+def _hybrid(rule: Any, *, warm: bool = True, **how: bool) -> Callable[[_Case, int], bb.Optimizer]:
     def make(case: _Case, seed: int) -> bb.Optimizer:
         candidates = rule(_sampler(case, seed, **how))
-        return bb.Bayes(
-            case.problem, init=_sampler(case, seed, **how), candidates=candidates, seed=seed
-        )
+        init = _sampler(case, seed, **how) if warm else None
+        return bb.Bayes(case.problem, init=init, candidates=candidates, seed=seed)
 
     return make
 
@@ -107,6 +107,8 @@ METHODS: Mapping[str, Callable[[_Case, int], bb.Optimizer]] = {
     "LLAMBO misleading": lambda case, seed: bb.LLAMBO(
         case.problem, Brain(), settings=Settings(permuted=True), seed=seed
     ),
+    "candidates, informed": _hybrid(Justified, warm=False, informed=True),
+    "candidates, misleading": _hybrid(Justified, warm=False, permuted=True),
     "justified, in context": _hybrid(Justified),
     "justified, informed": _hybrid(Justified, informed=True),
     "justified, misleading": _hybrid(Justified, permuted=True),
