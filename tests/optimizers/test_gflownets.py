@@ -141,6 +141,15 @@ def test_fronts_are_found(labels):
     assert np.mean(two(drawn)["u"] + two(drawn)["v"] == 1) > 0.2  # uniform: 0.06
 
 
+@pytest.mark.parametrize("labels", ["rank", "front"])
+def test_cheap_problems_are_trained_on_directly(labels):
+    optimizer = bb.OrderPreservingGFN(TWO, labels=labels, seed=0)
+    losses = optimizer.train(100, n=48)
+    assert losses.shape == (100,)
+    drawn = two(optimizer.sample(200))
+    assert np.mean(drawn["u"] + drawn["v"] == 1) > 0.3  # uniform: 0.06
+
+
 def test_measured_constraints_rank_behind():
     optimizer = bb.OrderPreservingGFN(CONSTRAINED, seed=0)
     run(optimizer, 120)

@@ -192,6 +192,10 @@ class GFNOptimizer(Optimizer):
                 fresh.fill(source, n)
         return self.construction.decode(fresh.states).select(self.problem.space.names)
 
+    def _decoded(self, ends: Tensor) -> Batch:
+        """Candidates of terminal states."""
+        return self.construction.decode(ends.cpu().numpy()).select(self.problem.space.names)
+
     def _tell(self, batch: Batch) -> None:
         self.known.add(batch)
         with alone():

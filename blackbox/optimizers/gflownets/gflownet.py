@@ -154,7 +154,7 @@ class GFlowNet(GFNOptimizer):
 
     def _measured(self, ends: Tensor) -> Tensor:
         """(n,) log rewards of terminal states, evaluated."""
-        rows = self.construction.decode(ends.cpu().numpy()).select(self.problem.space.names)
+        rows = self._decoded(ends)
         measured = rows.with_columns(**self.problem.measure(rows))
         log_reward = self._log_rewards(measured)
         wrong = np.isnan(log_reward)

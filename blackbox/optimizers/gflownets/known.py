@@ -58,21 +58,16 @@ class Known:
         return np.flatnonzero(self.batch["ok"])
 
     def ranks(self) -> Array:
-        """(n,) ranks of the good rows, 0 the best: by score or front, infeasible rows behind.
+        """(n,) ranks of the good rows, 0 the best.
 
         A ``Preference`` ranks by the share of won comparisons.
         """
         rows = self.batch[self.good]
-        if self._problem.preference:
-            return dense_ranks(self._won(rows))
-        scores, feasible = self._problem.scores(rows), self._problem.feasible(rows)
-        ranks = np.empty(len(rows), dtype=np.int64)
-        inner = scores[feasible]
-        several = scores.shape[1] > 1
-        ranks[feasible] = nondominated_ranks(inner) if several else dense_ranks(inner[:, 0])
-        excess = self._problem.violations(rows)[~feasible].sum(axis=1)
-        ranks[~feasible] = ranks[feasible].max(initial=-1) + 1 + dense_ranks(-excess)
-        return ranks
+        return (
+            dense_ranks(self._won(rows))
+            if self._problem.preference
+            else ranked(self._problem, rows)
+        )
 
     def comparisons(self) -> Array:
         """(k, 2) positions among the good rows, the preferred one first, of rows told together."""
@@ -91,3 +86,15 @@ class Known:
         lost = np.bincount(pairs[:, 1], minlength=len(rows))
         share: Array = (won + 1) / (won + lost + 2)
         return share
+
+
+def ranked(problem: Problem, rows: Batch) -> Array:
+    """(n,) ranks of rows that did not fail, 0 the best: by score or front, infeasible ones last."""
+    scores, feasible = problem.scores(rows), problem.feasible(rows)
+    ranks = np.empty(len(rows), dtype=np.int64)
+    inner = scores[feasible]
+    several = scores.shape[1] > 1
+    ranks[feasible] = nondominated_ranks(inner) if several else dense_ranks(inner[:, 0])
+    excess = problem.violations(rows)[~feasible].sum(axis=1)
+    ranks[~feasible] = ranks[feasible].max(initial=-1) + 1 + dense_ranks(-excess)
+    return ranks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,10 +15,13 @@ from blackbox.gflownets.backbones import Backbone, TrajectoryBalance
 from blackbox.gflownets.losses import bradley_terry, uniform_backward
 from blackbox.gflownets.orders import compared, fronted, paired
 from blackbox.gflownets.replay import replayed
+from blackbox.gflownets.training import alone
+from blackbox.gflownets.walks import Walks
 from blackbox.metrics.pareto import is_nondominated
 from blackbox.optimizer import Supports
 from blackbox.optimizers.gflownets.base import DISCRETE, GFNOptimizer
-from blackbox.optimizers.gflownets.policy import Policy
+from blackbox.optimizers.gflownets.known import ranked
+from blackbox.optimizers.gflownets.policy import Policy, whole
 from blackbox.space.construction import Construction
 
 _POLICY = Policy()
@@ -94,42 +98,78 @@ class OrderPreservingGFN(GFNOptimizer):
         )
         self._labels = labels
 
+    def train(self, steps: int, *, n: int = 64) -> Array:
+        """Train on the sampler's own candidates, which the problem evaluates here and now.
+
+        Nothing of it counts as told; the candidates of each step are compared with one another, as
+        in the paper.
+
+        Args:
+            steps: gradient steps.
+            n: walks in each of them.
+
+        Returns:
+            (steps,) losses.
+
+        Raises:
+            ProblemError: an argument is out of its range, an outcome is not finite, or the problem
+                cannot be evaluated.
+        """
+        whole("OrderPreservingGFN.train", "steps", steps, 0)
+        whole("OrderPreservingGFN.train", "n", n, 2)
+        losses = np.empty(steps)
+        with alone():
+            for i in range(steps):
+                walks = self.sampler.walk(n, epsilon=self._policy.epsilon)
+                rows = self._decoded(walks.ends)
+                measured = rows.with_columns(**self.problem.measure(rows))
+                scores = self.problem.scores(measured)
+                if not np.isfinite(scores).all():
+                    row = measured[int(np.flatnonzero(~np.isfinite(scores).all(axis=1))[0])]
+                    raise ProblemError(f"OrderPreservingGFN.train: {row} is not finite")
+                losses[i] = self._step(walks, ranked(self.problem, measured), scores)
+        return losses
+
     def _learn(self, told: int) -> None:
         good = self.known.good
         if len(good) < 2:
             return
-        ranks = self.known.ranks()
-        pairs = self.known.comparisons() if self.problem.preference else None
-        if pairs is not None and not len(pairs):
-            return
         states = torch.from_numpy(self.known.states[good]).to(self.sampler.device)
-        front = self._labels == "front" and len(self.problem.objectives) > 1
-        scores = self.problem.scores(self.known.batch[good]) if front else None
-        for _ in range(self._policy.steps * told):
-            if pairs is None:
-                chosen = replayed(ranks, _REPLAYED, self.rng)
-            else:
-                chosen = pairs[self.rng.integers(len(pairs), size=_REPLAYED // 2)].T.ravel()
-            reward, loss = self._reward(states[torch.from_numpy(chosen)])
-            order = self._order(reward, chosen, ranks, scores)
-            self.trainer.step(order + loss)
+        steps = self._policy.steps * told
+        if self.problem.preference:
+            self._prefer(states, steps)
+            return
+        ranks, scores = self.known.ranks(), self.problem.scores(self.known.batch[good])
+        for _ in range(steps):
+            chosen = replayed(ranks, _REPLAYED, self.rng)
+            walks = self.sampler.walk_back(states[torch.from_numpy(chosen)])
+            self._step(walks, ranks[chosen], scores[chosen])
 
-    def _reward(self, ends: Tensor) -> tuple[Tensor, Tensor]:
+    def _prefer(self, states: Tensor, steps: int) -> None:
+        """Learn from pairs of states told together, the preferred ones first."""
+        pairs = torch.from_numpy(self.known.comparisons())
+        for _ in range(steps if len(pairs) else 0):
+            chosen = pairs[torch.from_numpy(self.rng.integers(len(pairs), size=_REPLAYED // 2))]
+            reward, loss = self._read(self.sampler.walk_back(states[chosen.T.flatten()]))
+            better, worse = reward.chunk(2)
+            self.trainer.step(loss + bradley_terry(better, worse))
+
+    def _step(self, walks: Walks, ranks: Array, scores: Array) -> float:
+        """One gradient step on walks to candidates of these ranks (n,) and scores (n, m)."""
+        reward, loss = self._read(walks)
+        if len(self.problem.objectives) == 1:
+            loss = loss + paired(reward, ranks, self.rng)
+        elif self._labels == "rank":
+            loss = loss + compared(reward, ranks)
+        else:
+            loss = loss + fronted(reward, is_nondominated(scores))
+        self.trainer.step(loss)
+        return float(loss.detach())
+
+    def _read(self, walks: Walks) -> tuple[Tensor, Tensor]:
         """The learnt log rewards of some candidates, and what else is in the loss."""
-        walks = self.sampler.walk_back(ends)
         reward, balance, evaluation = self.backbone.learnt(self.sampler, walks)
         loss = balance / _LAMBDA
         if evaluation is not None and evaluation.backward is not None:
             loss = loss + _LAMBDA * uniform_backward(*evaluation.backward)
         return reward, loss
-
-    def _order(self, reward: Tensor, chosen: Array, ranks: Array, scores: Array | None) -> Tensor:
-        if self.problem.preference:
-            better, worse = reward.chunk(2)
-            return bradley_terry(better, worse)
-        if scores is not None:
-            best = is_nondominated(scores[chosen])
-            return fronted(reward, best)
-        if len(self.problem.objectives) > 1:
-            return compared(reward, ranks[chosen])
-        return paired(reward, ranks[chosen], self.rng)

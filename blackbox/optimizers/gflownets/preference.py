@@ -165,8 +165,7 @@ class PreferenceGFN(GFNOptimizer):
                 walks = self.sampler.walk(n, epsilon=self._policy.epsilon, condition=condition)
                 if walks.n < n:
                     raise ProblemError("PreferenceGFN.train: walks end in dead ends; see Space")
-                ends = walks.ends.cpu().numpy()
-                rows = self.construction.decode(ends).select(self.problem.space.names)
+                rows = self._decoded(walks.ends)
                 scores = self.problem.scores(rows.with_columns(**self.problem.measure(rows)))
                 log_reward = self._log_reward(self._scaled(scores), w, beta)
                 losses[i] = self._step(walks, log_reward, condition)
