@@ -38,6 +38,8 @@ class Domain:
         cells: of the map along each measure.
         evaluations: of each run.
         variation: how children are made, the same in all treatments.
+        splits: rows told after which MAP-Elites divides its cells into four, to arrive at ``cells``
+            at last: the hierarchical version, with which the paper did its experiments.
         batch: rows of each ask.
     """
 
@@ -45,16 +47,24 @@ class Domain:
     cells: tuple[int, int]
     evaluations: int
     variation: Variation
+    splits: tuple[int, ...] = ()
     batch: int = 100
 
 
 DOMAINS = {
     # Mutation alone, as in the paper: two networks from distant cells make no useful child.
-    "retina": Domain(bb.problems.Retina(), (64, 64), 20_000, Variation(iso=0, line=0, crossover=0)),
+    "retina": Domain(
+        bb.problems.Retina(),
+        (64, 64),
+        40_000,
+        Variation(iso=0, line=0, crossover=0, rate=0.05),
+        splits=(10_000, 20_000),
+    ),
     "arm": Domain(SmoothArm(), (50, 50), 20_000, Variation()),
 }
 
 
 def tiny(domain: Domain) -> Domain:
     """So small that it only shows that everything runs."""
-    return replace(domain, cells=(8, 8), evaluations=400, batch=50)
+    splits = (100, 200)[: len(domain.splits)]
+    return replace(domain, cells=(8, 8), evaluations=400, batch=50, splits=splits)

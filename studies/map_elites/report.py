@@ -123,8 +123,8 @@ def _warm(results: Results) -> list[str]:
 
 def _method(results: Results, options: Options, seconds: float) -> list[str]:
     domains = "; ".join(
-        f"{name}: {d.evaluations:,} evaluations a run, {d.cells[0]} x {d.cells[1]} cells, "
-        f"{d.problem.about.lower()}"
+        f"{name} ({d.problem.about.lower()}): {d.evaluations:,} evaluations a run, {d.cells[0]} x "
+        f"{d.cells[1]} cells" + (f", reached in {len(d.splits)} splits" if d.splits else "")
         for name, d in results.domains.items()
     )
     versions = ", ".join(f"{p} {metadata.version(p)}" for p in ("numpy", "scipy", "matplotlib"))

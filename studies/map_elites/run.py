@@ -133,7 +133,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     )
     add = parser.add_argument
     add("--tiny", action="store_true", help="seconds instead of minutes; the numbers mean nothing")
-    add("--runs", type=int, help="of each treatment on each domain; default: 10; tiny: 3")
+    add("--runs", type=int, help="of each treatment on each domain; default: 8; tiny: 3")
     add("--jobs", type=int, help="processes; default: one a core")
     add("--out", type=Path, help="default: runs/map_elites; tiny: runs/map_elites-tiny")
     given = parser.parse_args(arguments)
@@ -141,7 +141,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         if getattr(given, name) is not None and getattr(given, name) < 1:
             parser.error(f"--{name} must be at least 1")
     return Options(
-        runs=given.runs or (3 if given.tiny else 10),
+        runs=given.runs or (3 if given.tiny else 8),
         jobs=given.jobs or os.cpu_count() or 1,
         out=given.out or Path("runs") / ("map_elites-tiny" if given.tiny else "map_elites"),
         tiny=given.tiny,

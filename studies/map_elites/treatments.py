@@ -57,7 +57,8 @@ class Evolution(ElitesOptimizer):
 def _map_elites(domain: Domain, seed: int) -> bb.Optimizer:
     return bb.MapElites(
         domain.problem,
-        cells=domain.cells,
+        cells=[c // 2 ** len(domain.splits) for c in domain.cells],
+        splits=domain.splits,
         batch_size=domain.batch,
         variation=domain.variation,
         seed=seed,
