@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -17,8 +18,9 @@ from blackbox.testing.cases import problems
 from blackbox.testing.harness import outside
 from blackbox.testing.stand_in_brain import CHARACTERS_PER_TOKEN, Brain
 from blackbox.testing.stand_in_prompt import understood
-from studies.benchmarks.bayes.llambo import GIVEN, SUITE, TRIALS
+from studies.benchmarks.bayes.llambo import GIVEN, TRIALS
 from studies.benchmarks.report import write_table
+from studies.llambo.tasks import tuning
 
 #: The released code: 2 requests of the sampler and 20 of the surrogate in each trial.
 RELEASED = 550
@@ -29,6 +31,7 @@ KEY = "sk-planted-in-the-environment"
 
 def main() -> Path:
     """Measure and write the table."""
+    logging.getLogger("blackbox.llm").setLevel(logging.CRITICAL)
     tables = {
         "One run of 25 trials": [
             _cost(f"{dataset} {model}")
@@ -44,7 +47,7 @@ def main() -> Path:
         tables,
         [
             f"Runs: LLAMBO's scikit-learn tasks from its own {GIVEN} given points, {TRIALS} "
-            "trials, 20 candidates, 10 predictions of each in 2 orders of the examples.",
+            "trials, a description with a data card, 20 candidates, 10 predictions of each in 2 orders of the examples.",
             f"Tokens are characters divided by {CHARACTERS_PER_TOKEN}, the JSON schema not "
             "counted, for both. Released code: computed from its prompts and its authors' runs.",
             "Observations: after 12 rows were told, every prompt was taken apart; 'found' are rows "
@@ -59,11 +62,11 @@ def main() -> Path:
 
 
 def _cost(name: str) -> dict[str, Any]:
-    case = SUITE.cases[name]
-    problem = case.build(0)
-    optimizer = bb.LLAMBO(problem, Brain(), about="", n_init=GIVEN, seed=0)
-    assert case.start is not None
-    optimizer.tell(case.start(0))
+    here = tuning(name, TRIALS)
+    problem = here.problem
+    optimizer = bb.LLAMBO(problem, Brain(), here.about, n_init=GIVEN, seed=0)
+    assert here.start is not None
+    optimizer.tell(here.start(0))
     for _ in range(TRIALS):
         batch = optimizer.ask()
         optimizer.tell(batch.with_columns(**problem.measure(batch)))
