@@ -7,7 +7,11 @@ import sys
 import numpy as np
 import pytest
 from ribs.archives import CVTArchive, GridArchive, ProximityArchive
-from ribs.emitters import EvolutionStrategyEmitter, GaussianEmitter
+from ribs.emitters import (
+    EvolutionStrategyEmitter,
+    GaussianEmitter,
+    GradientArborescenceEmitter,
+)
 from ribs.schedulers import BanditScheduler, Scheduler
 
 import blackbox as bb
@@ -75,6 +79,12 @@ def novelty(problem, seed):
         solution_dim=WIDTH, measure_dim=2, k_neighbors=3, novelty_threshold=0.2, seed=seed
     )
     return Scheduler(archive, [GaussianEmitter(archive, sigma=0.1, x0=HIGH / 2, seed=seed)])
+
+
+def gradients(problem, seed):
+    archive = grid(seed)
+    emitter = GradientArborescenceEmitter(archive, x0=HIGH / 2, sigma0=0.1, lr=0.1, seed=seed)
+    return Scheduler(archive, [emitter])
 
 
 def measured(problem, batch):
@@ -310,14 +320,16 @@ def test_what_it_cannot_take():
         bb.ribs.IsoLine(bb.problem(lambda b: b["x"], bb.Space(bb.Real("x", 0, 1))))
     with pytest.raises(UnsupportedError, match="Categorical"):
         bb.ribs.IsoLine(bb.problem(lambda b: b["x"], category, measures=measures))
-    for wrong in ({"batch_size": 0}, {"iso": 0.0}, {"cells": (3,)}, {"line": np.nan}):
+    for wrong in ({"batch_size": 0}, {"iso": -1.0}, {"cells": (3,)}, {"line": np.nan}):
         with pytest.raises(ProblemError):
             bb.ribs.IsoLine(SLOPE, **wrong)
-    for wrong in ({"threshold_min": -np.inf}, {"threshold_min": 0.0, "es": "pycma"}):
+    for wrong in ({"threshold_min": -np.inf}, {"threshold_min": 0.0, "sigma0": 0.0}):
         with pytest.raises(ProblemError):
             bb.ribs.CMAMAE(SLOPE, **wrong)
     with pytest.raises(ProblemError, match="return a scheduler"):
         bb.ribs.Scheduler(SLOPE, lambda problem, seed: None)
+    with pytest.raises(ProblemError, match="no gradients"):
+        bb.ribs.Scheduler(SLOPE, gradients)
     with pytest.raises(ProblemError, match="solution_dim"):
         bb.ribs.Scheduler(bb.problems.SphereProjection(4), gaussian)
     with pytest.raises(ProblemError, match="GridArchive"):

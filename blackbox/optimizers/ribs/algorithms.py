@@ -13,6 +13,7 @@ from blackbox.errors import ProblemError, require
 from blackbox.formulation import Problem
 from blackbox.optimizers._replay import check_count
 from blackbox.optimizers.quality_diversity._elites import archive_of
+from blackbox.optimizers.quality_diversity.variation import Variation
 from blackbox.optimizers.ribs.archives import to_ribs
 from blackbox.optimizers.ribs.scheduler import Scheduled
 
@@ -25,8 +26,8 @@ class IsoLine(Scheduled):
     Args:
         problem: measures; one objective or none; Real, Integer, Ordinal, Simplex, Permutation.
         cells: cells along each measure for a grid, a number of cells for a Voronoi tessellation, or
-            an archive, of which only the cells are taken. By default 100 along each of one or two
-            measures, else 10 000 Voronoi cells.
+            an archive, of which only the cells it was built with are taken. By default 100 along
+            each of one or two measures, else 10 000 Voronoi cells.
         batch_size: rows of a generation; the first is uniform.
         iso: standard deviation of the isotropic step, in units of the cube.
         line: standard deviation of the step along the line between two elites.
@@ -52,7 +53,7 @@ class IsoLine(Scheduled):
         self._ribs = require("ribs", "ribs")
         self._cells = _soft(archive_of(problem, cells))
         self._size = check_count("batch_size", batch_size, 1)
-        self._iso, self._line = _least("iso", iso), _least("line", line)
+        self._steps = Variation(iso=iso, line=line)
         self._start()
 
     def _build(self, seed: int) -> Any:
@@ -60,8 +61,8 @@ class IsoLine(Scheduled):
         archive, width = to_ribs(self._cells, seed=elites), self.problem.space.width
         emitter = self._ribs.emitters.IsoLineEmitter(
             archive,
-            iso_sigma=self._iso,
-            line_sigma=self._line,
+            iso_sigma=self._steps.iso,
+            line_sigma=self._steps.line,
             initial_solutions=np.random.default_rng(first).random((self._size, width)),
             lower_bounds=np.zeros(width),
             upper_bounds=np.ones(width),
@@ -114,12 +115,14 @@ class CMAMAE(Scheduled):
         self._ribs = require("ribs", "ribs")
         if es not in ("cma_es", "sep_cma_es", "lm_ma_es"):
             raise ProblemError(f"es={es!r}; give 'cma_es', 'sep_cma_es' or 'lm_ma_es'")
+        if not 0 < sigma0 < math.inf:
+            raise ProblemError(f"sigma0={sigma0!r} must be finite and above 0")
         cells = archive_of(problem, cells)
         self._cells = _soft(cells)
         self._thresholds = _soft(cells, learning_rate, threshold_min)
         self._emitters = check_count("emitters", emitters, 1)
         self._size = check_count("batch_size", batch_size, 2)
-        self._sigma0, self._es = _least("sigma0", sigma0), es
+        self._sigma0, self._es = float(sigma0), es
         self._start()
 
     def _build(self, seed: int) -> Any:
@@ -152,9 +155,3 @@ def _soft(
     made = type(cells)(cells.problem, **{**cells.arguments(), **thresholds})
     assert isinstance(made, GridArchive | CVTArchive)
     return made
-
-
-def _least(name: str, value: float) -> float:
-    if not 0 < value < math.inf:
-        raise ProblemError(f"{name}={value!r} must be finite and above 0")
-    return float(value)

@@ -87,8 +87,14 @@ class Scheduled(Peer):
         return made
 
     def _breed(self) -> None:
-        with np.errstate(all="ignore"):
-            self._points: Floats = np.asarray(self.scheduler.ask(), dtype=np.float64)
+        try:
+            with np.errstate(all="ignore"):
+                points = self.scheduler.ask()
+        except RuntimeError as error:
+            raise ProblemError(
+                f"the scheduler does not answer ask: {error} Take emitters that need no gradients"
+            ) from error
+        self._points: Floats = np.asarray(points, dtype=np.float64)
         n = len(self._points)
         if not n:
             raise ProblemError("the scheduler's emitters propose no solutions; give others")
