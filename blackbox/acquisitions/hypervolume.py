@@ -231,7 +231,6 @@ def _side(
 def _gathered(by_box: Array, boxes: Boxes, components: int) -> Array:
     """(p, K) sums over each draw's boxes of (p, b) values."""
     if components == 1:
-        return by_box.sum(axis=1, keepdims=True)
+        return np.asarray(by_box.sum(axis=1, keepdims=True))
     starts = np.searchsorted(boxes.draw, np.arange(components))
-    gathered: Array = np.add.reduceat(by_box, starts, axis=1)
-    return gathered
+    return np.asarray(np.add.reduceat(by_box, starts, axis=1))
