@@ -112,7 +112,8 @@ class FrontArchive(Archive):
         one, other = (rng.random((2, n)) * self._count[cells]).astype(np.int64)
         drawn, at = np.unique(cells, return_inverse=True)
         room = self._crowding(drawn)
-        return self._members[cells, np.where(room[at, one] >= room[at, other], one, other)]
+        lonelier = np.where(room[at, one] >= room[at, other], one, other)
+        return np.asarray(self._members[cells, lonelier])
 
     def _crowding(self, cells: Ints) -> Floats:
         """(c, F + 1) crowding distances of the members of some cells, infinite for the ends."""
