@@ -47,7 +47,8 @@ def main() -> Path:
         tables,
         [
             f"Runs: LLAMBO's scikit-learn tasks from its own {GIVEN} given points, {TRIALS} "
-            "trials, a description with a data card, 20 candidates, 10 predictions of each in 2 orders of the examples.",
+            "trials, a description with a data card, 20 candidates, 10 predictions of each in 2 "
+            "orders of the examples.",
             f"Tokens are characters divided by {CHARACTERS_PER_TOKEN}, the JSON schema not "
             "counted, for both. Released code: computed from its prompts and its authors' runs.",
             "Observations: after 12 rows were told, every prompt was taken apart; 'found' are rows "
