@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blackbox.optimizers.quality_diversity.bop_elites import BOPElites
+    from blackbox.optimizers.quality_diversity.cma_mae import CMAMAE
+    from blackbox.optimizers.quality_diversity.cma_maega import CMAMAEGA
+    from blackbox.optimizers.quality_diversity.cma_me import CMAME
     from blackbox.optimizers.quality_diversity.dominated import DominatedNovelty
     from blackbox.optimizers.quality_diversity.map_elites import MapElites
     from blackbox.optimizers.quality_diversity.mome import MOME
+    from blackbox.optimizers.quality_diversity.multi_emitter import MultiEmitter
     from blackbox.optimizers.quality_diversity.noise import Replicated, corrected
     from blackbox.optimizers.quality_diversity.novelty import NoveltySearch
     from blackbox.optimizers.quality_diversity.variation import Variation
@@ -17,9 +21,13 @@ if TYPE_CHECKING:
 # Each name and the module of this package that defines it.
 _HOME = {
     "BOPElites": "bop_elites",
+    "CMAMAE": "cma_mae",
+    "CMAMAEGA": "cma_maega",
+    "CMAME": "cma_me",
     "DominatedNovelty": "dominated",
     "MOME": "mome",
     "MapElites": "map_elites",
+    "MultiEmitter": "multi_emitter",
     "NoveltySearch": "novelty",
     "Replicated": "noise",
     "Variation": "variation",
@@ -27,10 +35,14 @@ _HOME = {
 }
 
 __all__ = [
+    "CMAMAE",
+    "CMAMAEGA",
+    "CMAME",
     "MOME",
     "BOPElites",
     "DominatedNovelty",
     "MapElites",
+    "MultiEmitter",
     "NoveltySearch",
     "Replicated",
     "Variation",

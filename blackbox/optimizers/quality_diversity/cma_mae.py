@@ -1,0 +1,159 @@
+"""CMA-MAE: evolution strategies on soft thresholds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from blackbox.archives import Archive, CellArchive
+from blackbox.batch import Batch
+from blackbox.errors import ProblemError
+from blackbox.formulation import Problem
+from blackbox.optimizers.quality_diversity._elites import archive_of
+from blackbox.optimizers.quality_diversity.emitters import Begin, EvolutionEmitter
+from blackbox.optimizers.quality_diversity.emitting import EmitterOptimizer, check_emitters
+from blackbox.optimizers.quality_diversity.evolution import (
+    Covariance,
+    FullCMA,
+    LowMemoryMA,
+    SeparableCMA,
+)
+from blackbox.state import State
+
+StrategyName: TypeAlias = Literal["full", "shared", "separable", "low-memory"]
+
+# Strategies that share a covariance renew at most this share of it in one round of all.
+_RENEWED = 0.1
+
+
+class Annealing(EmitterOptimizer):
+    """An archive with soft thresholds, whose floor may be taken from the rows told first.
+
+    Args:
+        problem: the problem.
+        cells: as in ``MapElites``; an archive keeps its own thresholds.
+        learning_rate: of the thresholds.
+        threshold_min: threshold of an empty cell; None for the least score told first.
+        seed: seeds the optimizer's only generator.
+
+    Raises:
+        ProblemError: an argument is out of range, or the archive has no finite thresholds.
+    """
+
+    archive: CellArchive
+
+    def __init__(
+        self,
+        problem: Problem,
+        cells: int | Sequence[int] | Archive | None,
+        learning_rate: float,
+        threshold_min: float | None,
+        seed: int | None,
+    ) -> None:
+        super().__init__(problem, seed)
+        name = type(self).__name__
+        if threshold_min is not None and not math.isfinite(threshold_min):
+            raise ProblemError(f"{name}: threshold_min={threshold_min!r} must be finite or None")
+        given = archive_of(problem, cells)
+        if not isinstance(given, CellArchive):
+            raise ProblemError(f"{name}: {given!r} has no thresholds; give a grid or CVT archive")
+        if given is cells and not math.isfinite(given.threshold_min):
+            raise ProblemError(
+                f"{name}: {given!r} has threshold_min=-inf; give the least score worth having"
+            )
+        if given is not cells:
+            soft = {"learning_rate": learning_rate, "threshold_min": threshold_min or 0.0}
+            made = given.build(problem, **{**given.arguments(), **soft})
+            assert isinstance(made, CellArchive)
+            given = made
+        self.archive = given
+        self._floored = threshold_min is not None or given is cells
+
+    def _tell(self, batch: Batch) -> None:
+        if not self._floored:
+            scores = self.problem.scores(batch)[self.problem.feasible(batch), 0]
+            if len(scores):
+                self.archive.threshold_min = float(scores.min())
+                self._floored = True
+        super()._tell(batch)
+
+    def _state(self) -> State:
+        floor = {"known": self._floored, "least": self.archive.threshold_min}
+        return {**super()._state(), "floor": floor}
+
+    def _load_state(self, state: State) -> None:
+        self._floored = bool(state["floor"]["known"])
+        self.archive.threshold_min = float(state["floor"]["least"])
+        super()._load_state(state)
+
+
+class CMAMAE(Annealing):
+    """CMA-MAE (Fontaine & Nikolaidis 2023, *CMA-MAP-annealing*, arXiv 2205.10752).
+
+    As CMA-ME, but each cell has a threshold that follows the scores found there slowly, and rows
+    are ranked by how far they exceed it. With a learning rate of 1 a cell is worth no second visit
+    once its optimum is found; with 0 the objective alone counts; in between a strategy
+    climbs where it is, and moves on as the thresholds rise under it.
+
+    The archive keeps the best row of each cell whatever its threshold.
+
+    Args:
+        problem: one objective, at least one measure; real, integer and ordinal parameters.
+        cells: as in ``MapElites``; an archive keeps its own thresholds.
+        learning_rate: how fast thresholds follow, from 0 to 1.
+        threshold_min: threshold of an empty cell, the least score worth having (of a minimized
+            objective the negative); by default the least of the rows told first.
+        strategy: ``"full"`` for CMA-ES as in the paper; ``"shared"`` for the same with one
+            covariance that all strategies learn together, which pays where the cells' neighbours
+            lie in similar directions, and in many dimensions; ``"separable"`` or
+            ``"low-memory"`` for hundreds and thousands of dimensions.
+        emitters: number of evolution strategies.
+        batch_size: rows of a generation of each of them.
+        sigma: first standard deviation, as a share of each parameter's range.
+        seed: seeds the optimizer's only generator.
+
+    Raises:
+        UnsupportedError: the problem has no measures, or other parameters.
+        ProblemError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        cells: int | Sequence[int] | Archive | None = None,
+        learning_rate: float = 0.01,
+        threshold_min: float | None = None,
+        strategy: StrategyName = "full",
+        emitters: int = 15,
+        batch_size: int = 36,
+        sigma: float = 0.02,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(problem, cells, learning_rate, threshold_min, seed)
+        check_emitters(self, emitters, batch_size, sigma)
+        self._covariance = together(problem.space.width, emitters)
+        kinds: dict[str, Begin] = {
+            "full": lambda mean: FullCMA(mean, sigma),
+            "shared": lambda mean: FullCMA(mean, sigma, self._covariance),
+            "separable": lambda mean: SeparableCMA(mean, sigma),
+            "low-memory": lambda mean: LowMemoryMA(mean, sigma),
+        }
+        if strategy not in kinds:
+            raise ProblemError(f"CMAMAE: strategy={strategy!r}; give one of {list(kinds)}")
+        self.emitters = [
+            EvolutionEmitter(self.archive, batch_size, kinds[strategy]) for _ in range(emitters)
+        ]
+
+    def _state(self) -> State:
+        return {**super()._state(), "covariance": self._covariance.state()}
+
+    def _load_state(self, state: State) -> None:
+        super()._load_state(state)
+        self._covariance.load_state(state["covariance"])
+
+
+def together(n: int, strategies: int) -> Covariance:
+    """A covariance of n coordinates that so many strategies learn."""
+    return Covariance(n, _RENEWED / strategies if strategies > 1 else 1.0)

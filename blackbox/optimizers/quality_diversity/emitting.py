@@ -1,0 +1,118 @@
+"""Optimizers that are made of emitters and one archive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from blackbox.archives import Archive
+from blackbox.batch import Array, Batch
+from blackbox.errors import ProblemError
+from blackbox.formulation import Problem
+from blackbox.optimizer import Optimizer, Supports
+from blackbox.optimizers.quality_diversity._lineage import Lineage
+from blackbox.optimizers.quality_diversity.constraints import nearness
+from blackbox.optimizers.quality_diversity.emitters import Emitter
+from blackbox.space import Integer, Ordinal, Real
+from blackbox.state import State
+
+
+class EmitterOptimizer(Optimizer):
+    """Shares out rows among emitters, shows what is told to the archive, then to them.
+
+    A subclass makes both.
+
+    Args:
+        problem: the problem.
+        seed: seeds the optimizer's only generator.
+
+    Attributes:
+        archive: the elites.
+        emitters: what proposes rows.
+    """
+
+    supports = Supports(parameters=(Real, Integer, Ordinal), constraints=True, measures=True)
+
+    archive: Archive
+    emitters: Sequence[Emitter]
+
+    def __init__(self, problem: Problem, seed: int | None) -> None:
+        super().__init__(problem, seed=seed)
+        self._owners = Lineage()  # of each row that is out, its emitter and generation
+
+    @property
+    def batch_size(self) -> int:
+        """Rows that complete the generation of every emitter."""
+        left = sum(max(e.size - e.asked, 0) for e in self.emitters)
+        return left or sum(e.size for e in self.emitters)
+
+    def _ask(self, n: int) -> Batch:
+        parts: list[Batch] = []
+        owners: list[Array] = []
+        while n:
+            j = min(range(len(self.emitters)), key=self._turn)
+            emitter = self.emitters[j]
+            k = min(n, emitter.size - emitter.asked % emitter.size)
+            tag = emitter.generation * len(self.emitters) + j
+            parts.append(emitter.ask(k, self.rng))
+            owners.append(np.full(k, tag))
+            n -= k
+        self._owners.add(self.asked, np.concatenate(owners))
+        return Batch.concat(parts)
+
+    def _turn(self, j: int) -> tuple[int, int]:
+        """The emitter of the least turn goes next: what is begun is completed, none is left out."""
+        times, rest = divmod(self.emitters[j].asked, self.emitters[j].size)
+        return times, -rest
+
+    def _tell(self, batch: Batch) -> None:
+        tags = self._owners.take(batch["id"])
+        rows = self._rows(batch)
+        for tag in np.unique(tags[tags >= 0]).tolist():
+            generation, j = divmod(tag, len(self.emitters))
+            if generation == self.emitters[j].generation:
+                self.emitters[j].tell(rows[tags == tag])
+
+    def _rows(self, batch: Batch) -> Batch:
+        """Put rows into the archive; what became of them, as emitters are told."""
+        added = self.archive.add(batch)
+        excess = np.where(batch["ok"], 0.0, np.inf)
+        if self.problem.constraints:
+            near = nearness(self.problem, batch)
+            excess = np.where(np.isnan(near), excess, -near)
+        columns: dict[str, Array] = {
+            "point": self.problem.space.encode(batch),
+            "gain": added.gain,
+            "status": added.status,
+            "excess": excess,
+        }
+        return Batch.of(columns, len(batch))
+
+    def _state(self) -> State:
+        return {
+            "archive": self.archive.state(),
+            "owners": self._owners.state(),
+            "emitters": [emitter.state() for emitter in self.emitters],
+        }
+
+    def _load_state(self, state: State) -> None:
+        self.archive.load_state(state["archive"])
+        self._owners.load(state["owners"])
+        for emitter, kept in zip(self.emitters, state["emitters"], strict=True):
+            emitter.load_state(kept)
+
+
+def check_emitters(owner: Optimizer, emitters: object, batch_size: object, sigma: object) -> None:
+    """Refuse arguments that no emitters can be made of.
+
+    Raises:
+        ProblemError: an argument is out of range.
+    """
+    name = type(owner).__name__
+    for field, value, least in (("emitters", emitters, 1), ("batch_size", batch_size, 2)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ProblemError(f"{name}: {field}={value!r} must be an int of at least {least}")
+    number = isinstance(sigma, float | int) and not isinstance(sigma, bool)
+    if not (number and 0 < sigma <= 1):  # type: ignore[operator]
+        raise ProblemError(f"{name}: sigma={sigma!r} must lie in (0, 1]: a share of the range")
