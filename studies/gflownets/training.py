@@ -11,29 +11,20 @@ import numpy.typing as npt
 
 import blackbox as bb
 from blackbox.formulation import Floats
-from blackbox.gflownets.orders import fronted
-from blackbox.gflownets.training import Trainer, alone
 from blackbox.optimizers.gflownets import Policy
 from blackbox.problems.exhaustive import Exhaustive
 
 #: The hypergrids of Chen and Mauch (2023), as in their public code.
 POLICY = Policy(hidden=(64, 64, 64), lr=1e-2, lr_z=1e-2, epsilon=0.01)
-BATCH, WEIGHT_DECAY, CLIP = 128, 1e-4, 10.0
-BETA, CONCENTRATION = 16.0, 1.5
+BATCH, BETA, CONCENTRATION = 128, 16.0, 1.5
 
 
 def order_preserving(problem: Exhaustive, steps: int, seed: int) -> bb.OrderPreservingGFN:
     """OP-GFN with trajectory balance on a grid; the label is the Pareto front of each batch."""
-    made = bb.OrderPreservingGFN(problem, construction="grid", policy=POLICY, seed=seed)
-    trainer = Trainer(made.sampler, lr=POLICY.lr, weight_decay=WEIGHT_DECAY, clip=CLIP)
-    scores = problem.scores(problem.table)
-    with alone():
-        for _ in range(steps):
-            walks = made.sampler.walk(BATCH, epsilon=POLICY.epsilon)
-            reward, _, _ = made.backbone.learnt(made.sampler, walks)
-            ends = made.construction.decode(walks.ends.numpy())
-            front = bb.metrics.is_nondominated(scores[problem.positions(ends)])
-            trainer.step(fronted(reward, front))
+    made = bb.OrderPreservingGFN(
+        problem, labels="front", construction="grid", policy=POLICY, seed=seed
+    )
+    made.train(steps, n=BATCH)
     return made
 
 

@@ -68,8 +68,8 @@ def table(results: Results) -> Path:
         [
             "The hypergrids of order-preserving GFlowNets (Chen and Mauch 2023) at the settings of "
             "its public code, on-policy: 128 new samples a step, 3 layers of 64, Adam 1e-2, "
-            "weight decay 1e-4, 1 % random actions, uniform backward policy, label the Pareto "
-            "front of the batch. Other than there, every cell may be the last one.",
+            "1 % random actions, uniform backward policy, label the Pareto front of the batch. "
+            "Other than there, every cell may be the last one, and weights do not decay.",
             "Pareto mass: probability of a sample on the true front, computed from all states. L1: "
             "to the uniform law on the front. Points: of the front among 1 280 samples. IGD+ and "
             "GD+ of these samples; HV: their hypervolume as a share of the front's.",
