@@ -13,7 +13,7 @@ from blackbox.archives._fronts import Place, compiled, place
 from blackbox.archives.base import Added, Archive, Ints
 from blackbox.archives.grid import GridArchive
 from blackbox.batch import Array, Batch
-from blackbox.errors import ProblemError
+from blackbox.errors import ProblemError, StateError
 from blackbox.formulation import Floats, Problem
 from blackbox.metrics.quality_diversity import moqd_score
 from blackbox.state import State
@@ -236,7 +236,17 @@ class FrontArchive(Archive):
         order = self._order  # by place, so that the fronts come back as they were
         tables = {"own": self._own, "table": self._table}
         rows = {k: {name: c[order] for name, c in t.arrays.items()} for k, t in tables.items()}
-        return {**super().state(), **rows}
+        return {**super().state(), **rows, "size": self.size}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        cells = np.asarray(state["own"]["cell"], dtype=np.int64)
+        most = int(np.bincount(cells).max()) if len(cells) else 0
+        if state.get("size") != self.size or most > self.front:
+            raise StateError(
+                f"load_state: {state.get('size')} cells with fronts of {most} given to {self!r} "
+                f"with fronts of {self.front}; build it as it was first built"
+            )
+        super().load_state(state)
 
     def _rebuild(self, own: Mapping[str, Array], table: Mapping[str, Array]) -> None:
         n = len(own["cell"])

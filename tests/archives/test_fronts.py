@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 import blackbox as bb
 from blackbox.archives import Archive, FrontArchive
 from blackbox.archives._fronts import compiled, place
-from blackbox.errors import BatchError, ProblemError
+from blackbox.errors import BatchError, ProblemError, StateError
 from blackbox.metrics import is_nondominated
 
 
@@ -183,5 +183,10 @@ def test_refusals():
         FrontArchive(PROBLEM, 10**8, front=10**9)
     with pytest.raises(ProblemError, match="differ"):
         _archive(cells=2).merge(_archive(cells=3))
+    full = _archive(front=9)
+    full.add(_batch(np.column_stack([np.arange(9), -np.arange(9), np.full(9, 0.5)])))
+    for other in (_archive(cells=2), _archive(front=3)):
+        with pytest.raises(StateError, match="first built"):
+            other.load_state(full.state())
     with pytest.raises(BatchError):
         _archive().add(_batch(np.ones((1, 3))).drop("f"))
