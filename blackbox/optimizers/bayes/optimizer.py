@@ -34,9 +34,10 @@ class Bayes(Optimizer):
     told (Frazier 2018, *A Tutorial on Bayesian Optimization*, arXiv 1807.02811). By itself it takes
     an exact Gaussian process and log expected improvement over the best noise-free value, both in
     closed form on the CPU; for several objectives the expected improvement of the hypervolume, in
-    closed form for two (from three on it needs PyTorch and BoTorch). A batch is chosen one row after another; rows that are pending
-    count as observed with unknown outcome. Noise is inferred, or taken as declared by
-    ``Minimize(name, noise=...)``. Constraints have processes of their own, and so has success where
+    closed form for two (from three on it needs PyTorch and BoTorch). A batch is chosen one row
+    after another; rows that are pending count as observed with unknown outcome. Noise is inferred,
+    or taken as declared by ``Minimize(name, noise=...)``. Constraints have processes of their own,
+    and so has success where
     rows have failed; a failed row is never proposed again.
 
     A problem with an environment is optimized for its risk, and the scenario of each row is
