@@ -19,7 +19,7 @@ from blackbox.gflownets.training import alone
 from blackbox.gflownets.walks import Walks
 from blackbox.metrics.pareto import is_nondominated
 from blackbox.optimizer import Supports
-from blackbox.optimizers.gflownets.base import DISCRETE, GFNOptimizer
+from blackbox.optimizers.gflownets.base import DISCRETE, OVERSAMPLED, GFNOptimizer
 from blackbox.optimizers.gflownets.known import ranked
 from blackbox.optimizers.gflownets.policy import Policy, whole
 from blackbox.space.construction import Construction
@@ -129,6 +129,13 @@ class OrderPreservingGFN(GFNOptimizer):
                     raise ProblemError(f"OrderPreservingGFN.train: {row} is not finite")
                 losses[i] = self._step(walks, ranked(self.problem, measured), scores)
         return losses
+
+    def _sampled(self, n: int) -> Array:
+        """Ends of walks, those of largest learnt reward first: of four, one is asked for."""
+        walks = self._walks(OVERSAMPLED * n)
+        reward, _, _ = self.backbone.learnt(self.sampler, walks)
+        order = torch.argsort(reward.detach(), descending=True, stable=True)
+        return np.asarray(walks.ends[order].cpu().numpy())
 
     def _learn(self, told: int) -> None:
         good = self.known.good

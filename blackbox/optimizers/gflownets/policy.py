@@ -30,7 +30,7 @@ class Policy:
     lr: float = 3e-3
     lr_z: float = 0.1
     epsilon: float = 0.05
-    steps: int = 3
+    steps: int = 2
 
     def __post_init__(self) -> None:
         for width in self.hidden:
