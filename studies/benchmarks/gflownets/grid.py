@@ -142,11 +142,15 @@ def table(results: Results) -> Path:
         "gfn_grid",
         "Trajectory balance on hypergrids",
         {
-            "Law": [_learnt(results, name) for name, c in CASES.items() if isinstance(c, Law)],
+            "Law": [
+                _learnt(results, name, case)
+                for name, case in CASES.items()
+                if isinstance(case, Law) and results.runs(name, OURS)
+            ],
             "Trajectories per CPU second": [
                 _timed(results, name, case)
                 for name, case in CASES.items()
-                if isinstance(case, Speed)
+                if isinstance(case, Speed) and results.runs(name, THEIRS)
             ],
         },
         [
@@ -158,15 +162,14 @@ def table(results: Results) -> Path:
             "ran in turn. Length: mean steps of the trajectories after training, ours and theirs.",
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.seeds,
         libraries=("numpy", "torch"),
         command="gflownets grid",
     )
 
 
-def _learnt(results: Results, name: str) -> dict[str, Any]:
-    case, runs = CASES[name], results.runs(name, OURS)
-    assert isinstance(case, Law)
+def _learnt(results: Results, name: str, case: Law) -> dict[str, Any]:
+    runs = results.runs(name, OURS)
     spent, distance, found, seconds = np.array([run["trace"][-1] for run in runs]).T
     reached = int((distance < case.target).sum())
     return {

@@ -78,7 +78,7 @@ def table(results: Results) -> Path:
             "± standard deviation over seeds.",
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.seeds,
         libraries=("numpy", "torch", "moocore"),
         command="gflownets grids",
     )

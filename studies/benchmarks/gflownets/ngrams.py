@@ -72,7 +72,7 @@ def table(results: Results) -> Path:
             "population 50, tournament 10, fronts ranked by non-dominated sorting.",
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.seeds,
         libraries=("numpy", "torch", "pymoo", "moocore"),
         command="gflownets ngrams",
     )

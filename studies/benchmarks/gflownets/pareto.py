@@ -15,7 +15,6 @@ from blackbox.formulation import Floats
 from blackbox.problems.exhaustive import Exhaustive
 from studies.benchmarks.gflownets.loop import optimize
 from studies.benchmarks.gflownets.runner import Algorithm, Results, Suite
-from studies.benchmarks.gflownets.variants import BestFirst
 from studies.benchmarks.report import write_table
 
 
@@ -45,7 +44,6 @@ CASES = {
 
 ALGORITHMS: Mapping[str, Algorithm] = {
     "OrderPreservingGFN": Algorithm(lambda p, seed: bb.OrderPreservingGFN(p, seed=seed)),
-    "OrderPreservingGFN, best first": Algorithm(lambda p, seed: BestFirst(p, seed=seed)),
     "OrderPreservingGFN, batch front": Algorithm(
         lambda p, seed: bb.OrderPreservingGFN(p, labels="front", seed=seed)
     ),
@@ -111,12 +109,11 @@ def table(results: Results) -> Path:
             "IGD+: mean shortfall of the true front's points, each objective scaled by the "
             "front's range. Points: how many points of the front (no two alike) were evaluated.",
             "OrderPreservingGFN ranks everything seen (its default); batch front is the label of "
-            "the paper. Best first: 2 gradient steps for each row told in place of the default, "
-            "and proposals in the order of the learnt reward. NSGA-II has a population of 40. "
-            "Batches of 10 on NATS-Bench, 20 on TFBind8. All other GFlowNets with their defaults.",
+            "the paper. NSGA-II has a population of 40. Batches of 10 on NATS-Bench, 20 on "
+            "TFBind8. All GFlowNets with their defaults.",
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.seeds,
         libraries=("numpy", "torch", "pymoo", "moocore"),
         command="gflownets pareto",
     )

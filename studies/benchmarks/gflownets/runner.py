@@ -168,6 +168,11 @@ class Results:
         return [d for (p, o, _), d in sorted(self._data.items()) if (p, o) == (case, name)]
 
     @property
+    def seeds(self) -> range:
+        """The seeds that some algorithm has run on some case."""
+        return range(1 + max((seed for _, _, seed in self._data), default=-1))
+
+    @property
     def names(self) -> list[str]:
         """Algorithms that have results, in the suite's order."""
         return [name for name in self.versions if any(o == name for _, o, _ in self._data)]

@@ -17,11 +17,9 @@ from blackbox.problems.exhaustive import Exhaustive
 from studies.benchmarks.gflownets.baselines import Genetic, Illumination, RegularizedEvolution
 from studies.benchmarks.gflownets.loop import optimize
 from studies.benchmarks.gflownets.runner import Algorithm, Results, Suite
-from studies.benchmarks.gflownets.variants import BestFirst
 from studies.benchmarks.report import write_table
 
 OURS, TB = "OrderPreservingGFN", "TB, best exponent"
-VARIANT = "OrderPreservingGFN, best first"
 EXPONENTS = (1, 2, 4, 8)
 
 
@@ -57,7 +55,6 @@ def trajectory_balance(exponent: float) -> Make:
 
 ALGORITHMS: Mapping[str, Algorithm] = {
     OURS: Algorithm(lambda problem, seed: bb.OrderPreservingGFN(problem, seed=seed)),
-    VARIANT: Algorithm(lambda problem, seed: BestFirst(problem, seed=seed)),
     **{f"TB {e}": Algorithm(trajectory_balance(e)) for e in EXPONENTS},
     "regularized evolution": Algorithm(
         lambda problem, seed: RegularizedEvolution(problem, seed=seed), "baselines"
@@ -199,14 +196,12 @@ def table(results: Results) -> Path:
             "milliseconds of ask and tell for each evaluation.",
             f"TB: trajectory balance towards the outcome to a power; of {list(EXPONENTS)} the one "
             f"with most of the top 100 after the fact ({exponents}), which no user could know.",
-            "All defaults: one setting for all tables. Best first: 2 gradient steps for each row "
-            "told in place of the default, and proposals in the order of the learnt reward. "
-            "Regularized evolution: population 50, "
+            "All defaults: one setting for all tables. Regularized evolution: population 50, "
             "tournament 10. GA: 30 parents. TPE: multivariate, constant liar. Evolution never "
             "proposes a row twice; TPE and Random may.",
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.seeds,
         libraries=("numpy", "torch", "optuna"),
         command="gflownets tables",
     )
