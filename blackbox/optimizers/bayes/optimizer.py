@@ -37,8 +37,7 @@ class Bayes(Optimizer):
     closed form for two (from three on it needs PyTorch and BoTorch). A batch is chosen one row
     after another; rows that are pending count as observed with unknown outcome. Noise is inferred,
     or taken as declared by ``Minimize(name, noise=...)``. Constraints have processes of their own,
-    and so has success where
-    rows have failed; a failed row is never proposed again.
+    and so has success where rows have failed; a failed row is never proposed again.
 
     A problem with an environment is optimized for its risk, and the scenario of each row is
     chosen too; gradients that a problem returns are learnt from; a ``Preference`` is learnt from
