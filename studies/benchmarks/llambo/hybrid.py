@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import blackbox as bb
 from blackbox.optimizers.bayes import InRegion, Justified, Transient
 from blackbox.optimizers.llambo import Settings
 from blackbox.testing.stand_in_brain import Brain
+from studies.benchmarks.bayes.peers import engine
+from studies.benchmarks.bayes.store import Result, Store
 from studies.benchmarks.report import write_table
 from studies.llambo.reactions import Reaction
 
@@ -41,11 +44,7 @@ class _Case:
 def main(seeds: int = SEEDS, trials: int = TRIALS) -> Path:
     """Measure and write the table."""
     cases = _cases()
-    found = {
-        (name, label): np.array([_run(case, label, seed, trials) for seed in range(seeds)])
-        for name, case in cases.items()
-        for label in METHODS
-    }
+    found = _found(cases, seeds, trials)
     looks = [look for look in LOOKS if look <= trials]
     overall = []
     for label in METHODS:
@@ -83,6 +82,25 @@ def main(seeds: int = SEEDS, trials: int = TRIALS) -> Path:
         libraries=("numpy", "scipy"),
         command="llambo hybrid",
     )
+
+
+def _found(cases: Mapping[str, _Case], seeds: int, trials: int) -> dict[tuple[str, str], Floats]:
+    """(seeds, trials) regrets of each problem and method; finished runs are not run again."""
+    store, version = Store("llambo_hybrid"), f"{engine()} {trials}"
+    known = {result.key: result.data["regret"] for result in store}
+    for seed in range(seeds):
+        for name, case in cases.items():
+            for label in METHODS:
+                key = name, label, seed, version
+                if key not in known:
+                    known[key] = _run(case, label, seed, trials).tolist()
+                    store.append(Result(*key, data={"regret": known[key]}))
+            print(f"{time.strftime('%H:%M:%S')} {name} {seed}", flush=True)
+    return {
+        (name, label): np.array([known[name, label, seed, version] for seed in range(seeds)])
+        for name in cases
+        for label in METHODS
+    }
 
 
 def _sampler(case: _Case, seed: int, *, informed: bool = False, permuted: bool = False) -> Any:
