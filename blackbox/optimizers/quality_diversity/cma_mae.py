@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from blackbox.archives import Archive, CellArchive
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
-from blackbox.formulation import Problem
+from blackbox.formulation import Floats, Problem
 from blackbox.optimizers.quality_diversity._elites import archive_of
 from blackbox.optimizers.quality_diversity.emitters import Begin, EvolutionEmitter
 from blackbox.optimizers.quality_diversity.emitting import EmitterOptimizer, check_emitters
@@ -25,16 +25,19 @@ StrategyName: TypeAlias = Literal["full", "shared", "separable", "low-memory"]
 
 # Strategies that share a covariance renew at most this share of it in one round of all.
 _RENEWED = 0.1
+# How far below all scores a floor is put, as a share of their range.
+_MARGIN = 0.01
 
 
 class Annealing(EmitterOptimizer):
-    """An archive with soft thresholds, whose floor may be taken from the rows told first.
+    """An archive with soft thresholds.
 
     Args:
         problem: the problem.
         cells: as in ``MapElites``; an archive keeps its own thresholds.
         learning_rate: of the thresholds.
-        threshold_min: threshold of an empty cell; None for the least score told first.
+        threshold_min: threshold of an empty cell; None for one just below all scores told so far,
+            which sinks as worse ones are told.
         seed: seeds the optimizer's only generator.
 
     Raises:
@@ -68,23 +71,28 @@ class Annealing(EmitterOptimizer):
             assert isinstance(made, CellArchive)
             given = made
         self.archive = given
-        self._floored = threshold_min is not None or given is cells
+        self._sinks = threshold_min is None and given is not cells
+        self._told = (math.inf, -math.inf)  # least and largest score
 
     def _tell(self, batch: Batch) -> None:
-        if not self._floored:
-            scores = self.problem.scores(batch)[self.problem.feasible(batch), 0]
-            if len(scores):
-                self.archive.threshold_min = float(scores.min())
-                self._floored = True
+        if self._sinks:
+            self._sink(self.problem.scores(batch)[self.problem.feasible(batch), 0])
         super()._tell(batch)
 
+    def _sink(self, scores: Floats) -> None:
+        """Set the floor a little below all scores, so that the worst may enter an empty cell."""
+        if len(scores):
+            least, most = min(self._told[0], scores.min()), max(self._told[1], scores.max())
+            self._told = (float(least), float(most))
+            margin = _MARGIN * (most - least) or max(abs(least), 1.0) * 1e-6
+            self.archive.threshold_min = float(least - margin)
+
     def _state(self) -> State:
-        floor = {"known": self._floored, "least": self.archive.threshold_min}
-        return {**super()._state(), "floor": floor}
+        return {**super()._state(), "told": list(self._told), "floor": self.archive.threshold_min}
 
     def _load_state(self, state: State) -> None:
-        self._floored = bool(state["floor"]["known"])
-        self.archive.threshold_min = float(state["floor"]["least"])
+        self._told = (float(state["told"][0]), float(state["told"][1]))
+        self.archive.threshold_min = float(state["floor"])
         super()._load_state(state)
 
 
@@ -101,9 +109,11 @@ class CMAMAE(Annealing):
     Args:
         problem: one objective, at least one measure; real, integer and ordinal parameters.
         cells: as in ``MapElites``; an archive keeps its own thresholds.
-        learning_rate: how fast thresholds follow, from 0 to 1.
-        threshold_min: threshold of an empty cell, the least score worth having (of a minimized
-            objective the negative); by default the least of the rows told first.
+        learning_rate: how fast thresholds follow, from 0 to 1. The paper's 0.01 is for a hundred
+            evaluations a cell and more; 0.1 does better with fewer.
+        threshold_min: threshold of an empty cell, the least score worth having (a score is the
+            negative of what is minimized). By default just below all scores told so far; give it
+            where some scores are so bad that no cell should hold them.
         strategy: ``"full"`` for CMA-ES as in the paper; ``"shared"`` for the same with one
             covariance that all strategies learn together, which pays where the cells' neighbours
             lie in similar directions, and in many dimensions; ``"separable"`` or

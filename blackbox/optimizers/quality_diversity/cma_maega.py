@@ -14,7 +14,7 @@ from blackbox.errors import UnsupportedError
 from blackbox.formulation import Floats, Measure, Objective, Problem
 from blackbox.optimizer import Supports
 from blackbox.optimizers.quality_diversity.cma_mae import Annealing
-from blackbox.optimizers.quality_diversity.emitters import Emitter, ranked, start
+from blackbox.optimizers.quality_diversity.emitters import Emitter, flat, ranked, start
 from blackbox.optimizers.quality_diversity.emitting import check_emitters
 from blackbox.optimizers.quality_diversity.evolution import FullCMA
 from blackbox.optimizers.quality_diversity.evolution.base import rates
@@ -91,11 +91,9 @@ class ArborescenceEmitter(Emitter):
         # Of the points as evaluated, which may have been put on a bound.
         coefficients: Floats = (points - self._root) @ np.linalg.pinv(self._gradients)
         self.strategy.tell(coefficients)
-        gains = rows["gain"][np.isfinite(rows["gain"])]
-        flat = not len(gains) or gains.max() - gains.min() < 1e-12
         self._root = weights @ points[: len(weights)]
         self._gradients = None
-        if flat or self.strategy.degenerate:
+        if flat(rows) or self.strategy.degenerate:
             self._root = None
 
     def state(self) -> State:
@@ -133,7 +131,7 @@ class CMAMAEGA(Annealing):
         problem: one objective and at least one measure, all with a ``gradient``; real parameters.
         cells: as in ``MapElites``; an archive keeps its own thresholds.
         learning_rate: how fast thresholds follow, from 0 to 1; see ``CMAMAE``.
-        threshold_min: threshold of an empty cell; by default the least score told first.
+        threshold_min: threshold of an empty cell; by default just below all scores told so far.
         emitters: number of arborescences.
         batch_size: branches of a generation of each of them.
         sigma: first standard deviation of a branch along a gradient, in the mean over the

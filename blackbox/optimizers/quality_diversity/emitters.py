@@ -139,10 +139,8 @@ class EvolutionEmitter(Emitter):
         assert self.strategy is not None  # it drew these rows
         order = ranked(rows, new_first=self._hard)
         self.strategy.tell(rows["point"][order])
-        gains = rows["gain"][np.isfinite(rows["gain"])]
-        flat = not len(gains) or gains.max() - gains.min() < _FLAT
         idle = self._hard and not rows["status"].any()
-        if idle or flat or self.strategy.degenerate:
+        if idle or flat(rows) or self.strategy.degenerate:
             self.strategy = None
 
     def state(self) -> State:
@@ -163,6 +161,13 @@ def ranked(rows: Batch, *, new_first: bool) -> npt.NDArray[np.intp]:
     gain = np.where(np.isnan(rows["gain"]), -np.inf, rows["gain"])
     keys = (-gain, rows["status"] < 2, rows["excess"]) if new_first else (-gain, rows["excess"])
     return np.lexsort(keys)
+
+
+def flat(rows: Batch) -> bool:
+    """Whether nothing tells rows apart: all entered alike and gained alike, or all failed."""
+    gains = rows["gain"][np.isfinite(rows["gain"])]
+    alike = not len(gains) or gains.max() - gains.min() < _FLAT
+    return bool(alike and (rows["status"] == rows["status"][0]).all())
 
 
 def start(archive: Archive, rng: np.random.Generator, *, first: bool) -> Floats:

@@ -20,7 +20,7 @@ from blackbox.state import State
 
 _CURIOSITY = 0.5
 _MEMORY = 0.99
-_VARIATION = Variation(iso=0.002)
+_VARIATION = Variation(iso=0.0005)
 
 
 class Bandit:
@@ -93,7 +93,7 @@ class MultiEmitter(Annealing):
         problem: one objective, at least one measure; real, integer and ordinal parameters.
         cells: as in ``MapElites``; an archive keeps its own thresholds.
         learning_rate: how fast thresholds follow, from 0 to 1; see ``CMAMAE``.
-        threshold_min: threshold of an empty cell; by default the least score told first.
+        threshold_min: threshold of an empty cell; by default just below all scores told so far.
         variation: how children are made.
         emitters: number of emitters.
         batch_size: rows of a generation of each of them.

@@ -44,7 +44,13 @@ class LowMemoryMA(Strategy):
         self.mean = self.mean + self.sigma * move
         fresh = np.minimum(k / (n * 4.0 ** np.arange(len(self.paths))), 1.0)[:, None]
         self.paths = (1 - fresh) * self.paths + np.sqrt(fresh * (2 - fresh) * r.mass) * white
-        self._control_step(white, r)
+        # The step size follows a short path, by its square.
+        rate = min(1.0, 2 * k / n)
+        gain = math.sqrt(rate * (2 - rate) * r.mass)
+        self.step_path = (1 - rate) * self.step_path + gain * white
+        square = float(self.step_path @ self.step_path) / n
+        self.sigma *= math.exp(min(1.0, rate / 2 * (square - 1)))
+        self.generation += 1
 
     def _white(self, move: Floats) -> Floats:
         """The standard normal vector that ``ask`` stretches to this move."""
