@@ -3,10 +3,12 @@
     k((x, s), (x', s')) = a a' [ k_0(x, x') + c(s, s') k_1(x, x') ] + o <g, g'>
 
 k_0 is what all fidelities share, k_1 what a cheaper one gets wrong; both are kernels of the fast
-engine. s is nearness to the target, 1 at the target, and c vanishes there:
+engine. The scales of k_1 are given relative to those of k_0: what matters for the outcome is likely
+to be what matters for the error, and few rows tell of the error. s is nearness to the target, 1 at
+the target, and c vanishes there:
 
-* truncated: ``c = (1 - s)(1 - s')(1 + s s')^q``, the linear-truncated kernel of BoTorch (Balandat et
-  al. 2020, *BoTorch*) that ADMIRE-BayesOpt takes (Chen et al. 2025, arXiv 2508.11551);
+* truncated: ``c = (1 - s)(1 - s')(1 + s s')^q``, the linear-truncated kernel of BoTorch (Balandat
+  et al. 2020, *BoTorch*) that ADMIRE-BayesOpt takes (2025, arXiv 2508.11551);
 * tasks: ``c = v_l`` where both are the same level l, else 0: coregionalisation (Bonilla, Chai and
   Williams 2007) with a variance of its own for what each level gets wrong. It needs no order.
 
@@ -89,14 +91,14 @@ class Levels:
         if self.fidelity is None:
             return np.ones(len(values))
         if not self.ordered:
-            return (values == self.values[-1]).astype(np.float64)
+            return np.asarray(values == self.values[-1], dtype=np.float64)
         code = self.fidelity.parameter.encode(values)[:, 0]
         return np.asarray(1.0 - np.abs(code - self._target) / self._reach)
 
     def design(self, values: Array) -> Array:
         """(n, q) g of fidelities, zero at the target."""
         if self._discrete:
-            return (values[:, None] == self.values[:-1]).astype(np.float64).reshape(len(values), -1)
+            return np.asarray(values[:, None] == self.values[:-1], dtype=np.float64)
         away = 1.0 - self.nearness(values)
         return np.column_stack([away, away**2])
 
@@ -155,9 +157,11 @@ class FidelityKernel(Kernel):
     ) -> None:
         size = plain_size(numbers, groups)
         super().__init__(theta[:size], groups)
-        self.gap = Kernel(theta[size : 2 * size], groups)
-        self._size, self._coupling = size, coupling
-        self._all = theta
+        own = theta[size : 2 * size].copy()
+        self._scales = size - TREND - 1
+        own[: self._scales] += theta[: self._scales]
+        self.gap = Kernel(own, groups)
+        self._coupling = coupling
         rest = theta[2 * size :]
         self._of_c, self._w = rest[: len(rest) - width], rest[len(rest) - width :]
 
@@ -175,7 +179,8 @@ class FidelityKernel(Kernel):
 
     def variance(self, rows: Rows) -> Array:
         own = super().variance(rows) + self._own(rows) * self.gap.variance(rows)
-        return self.amplitude(rows) ** 2 * own + _OFFSET * (_of(rows).design ** 2).sum(axis=1)
+        offset = _OFFSET * (_of(rows).design ** 2).sum(axis=1)
+        return np.asarray(self.amplitude(rows) ** 2 * own + offset)
 
     def variance_slope(self, rows: Rows) -> Array:
         slope = self._own(rows)[:, None] * self.gap.variance_slope(rows)
@@ -192,6 +197,7 @@ class FidelityKernel(Kernel):
         coupled = self._coupled(rows, rows)
         shared = super().gradient(rows, slope[2], slope[0], stretched)
         wrong = self.gap.gradient(rows, slope[3], slope[1], stretched * coupled)
+        shared[: self._scales] += wrong[: self._scales]
         by_c = stretched * slope[3]
         g = _of(rows).design
         if self._coupling == "tasks":
@@ -224,7 +230,8 @@ class FidelityKernel(Kernel):
             coupled: Array = (_of(a).design * np.exp(self._of_c)) @ _of(b).design.T
             return coupled
         s, t = _of(a).nearness, _of(b).nearness
-        return np.outer(1.0 - s, 1.0 - t) * (1.0 + np.outer(s, t)) ** np.exp(self._of_c[0])
+        bent = (1.0 + np.outer(s, t)) ** np.exp(self._of_c[0])
+        return np.asarray(np.outer(1.0 - s, 1.0 - t) * bent)
 
     def _own(self, rows: Rows) -> Array:
         """(n,) c of each row with itself."""

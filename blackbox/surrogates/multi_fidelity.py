@@ -1,9 +1,5 @@
 """A Gaussian process of one outcome at several fidelities, and what it says of the target.
 
-Values of each level are standardised by themselves where it has rows enough, else in the units of
-the nearest level that has: a loss moves and stretches with the size of a model, and what is left is
-what a ranking can be learnt from.
-
 Where the noise of an evaluation is known, what the process cannot explain beyond it is true of the
 row: two mixtures next to each other may really differ. Where it is not known, all of it is noise.
 
@@ -19,128 +15,28 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg.lapack import dpotri
 
 from blackbox.batch import Array
 from blackbox.errors import UnsupportedError
 from blackbox.state import State
-from blackbox.surrogates.features import Features
 from blackbox.surrogates.fidelity import (
     Coupling,
     FidelityKernel,
     FidelityRows,
     Levels,
 )
+from blackbox.surrogates.fidelity_data import Alignment, FidelityData
 from blackbox.surrogates.fidelity_likelihood import FidelityLikelihood
 from blackbox.surrogates.likelihood import fitted
 from blackbox.surrogates.model import Model
-from blackbox.surrogates.outcomes import Outcomes, standardise
+from blackbox.surrogates.outcomes import Outcomes
 from blackbox.surrogates.posterior import Moments, Posterior
 from blackbox.surrogates.shares import SHARES, ShareMap, Shares
 
-_OWN = 5  # rows from which on a level is standardised by itself
 _REFIT, _AFRESH, _ALWAYS = 1.03, 1.25, 50  # as in the fast engine
 _SKETCH = 200  # rows on which several starts and maps of the shares are compared
 _LEAST = 1e-12  # variance below which a value counts as known
 _SAME = 1e-9  # features of one design agree to this
-
-
-@dataclass(frozen=True)
-class FidelityData:
-    """Observations of one outcome at several fidelities.
-
-    Args:
-        features: coordinates of designs.
-        levels: of the fidelity.
-        x: (n, d) features, n >= 1.
-        fidelity: (n,) values of the fidelity.
-        y: (n,) finite values; of an objective its score, larger is better.
-        noise: (n,) known standard errors of the values, or None.
-    """
-
-    features: Features
-    levels: Levels
-    x: Array
-    fidelity: Array
-    y: Array
-    noise: Array | None = None
-
-    def __getitem__(self, chosen: Array) -> FidelityData:
-        noise = None if self.noise is None else self.noise[chosen]
-        return FidelityData(
-            self.features,
-            self.levels,
-            self.x[chosen],
-            self.fidelity[chosen],
-            self.y[chosen],
-            noise,
-        )
-
-    def thinned(self, most: int) -> FidelityData:
-        """At most so many rows: all of the target, of the others the newest and an even draw."""
-        n = len(self.y)
-        if n <= most:
-            return self
-        target = np.flatnonzero(self.levels.at_target(self.fidelity))[-most:]
-        others = np.flatnonzero(~self.levels.at_target(self.fidelity))
-        left = most - len(target)
-        newest, older = others[len(others) - left // 2 :], others[: len(others) - left // 2]
-        drawn = older[np.linspace(0, len(older) - 1, left - len(newest)).astype(np.intp)]
-        return self[np.sort(np.concatenate([target, drawn, newest]))]
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """The shift and scale of values at each fidelity.
-
-    Args:
-        levels: of the fidelity.
-        known: values of the fidelity that have shift and scale of their own; empty where they
-            depend on nearness.
-        shifts: (k,) of the known levels; of a continuous fidelity coefficients of 1 and g.
-        scales: (k,) of the known levels, or (1,).
-    """
-
-    levels: Levels
-    known: Array
-    shifts: Array
-    scales: Array
-
-    @classmethod
-    def of(cls, data: FidelityData) -> Alignment:
-        """From the values themselves."""
-        levels, y = data.levels, data.y
-        g = levels.design(data.fidelity)
-        known = np.array([value for value in levels.values if np.any(data.fidelity == value)])
-        if not np.isin(data.fidelity, levels.values).all():
-            basis = np.column_stack([np.ones(len(y)), g])
-            few = len(y) < 2 * basis.shape[1]
-            shifts = np.zeros(basis.shape[1])
-            shifts[0] = standardise(y)[1]
-            if not few:
-                shifts = np.linalg.lstsq(basis, y, rcond=None)[0]
-            scale = standardise(y - basis @ shifts)[2]
-            return cls(levels, known[:0], shifts, np.array([scale]))
-        parts = [y[data.fidelity == value] for value in known]
-        each = [standardise(part) for part in parts]
-        pooled = standardise(np.concatenate([p - e[1] for p, e in zip(parts, each, strict=True)]))
-        enough = [i for i, part in enumerate(parts) if len(part) >= _OWN]
-        scales = np.full(len(known), pooled[2])
-        for i in range(len(known)):
-            if enough:
-                scales[i] = each[min(enough, key=lambda j, i=i: abs(j - i))][2]  # type: ignore[misc]
-        return cls(levels, known, np.array([e[1] for e in each]), scales)
-
-    def at(self, values: Array) -> tuple[Array, Array]:
-        """(n,) shifts and scales at fidelities; of a level never seen those of the nearest."""
-        if not len(self.known):
-            g = self.levels.design(values)
-            shifts = np.column_stack([np.ones(len(values)), g]) @ self.shifts
-            return shifts, np.full(len(values), self.scales[0])
-        s, there = self.levels.nearness(values), self.levels.nearness(self.known)
-        near = np.abs(s[:, None] - there) + (values[:, None] != self.known)
-        at = near.argmin(axis=1)
-        return self.shifts[at], self.scales[at]
 
 
 @dataclass(frozen=True)
@@ -191,16 +87,17 @@ class MultiFidelityGP:
             theta = fitted(self._likelihood(data, kind)[1], theta)
         return theta, kind
 
-    def _likelihood(
-        self, data: FidelityData, kind: Shares
-    ) -> tuple[Alignment, FidelityLikelihood]:
+    def _likelihood(self, data: FidelityData, kind: Shares) -> tuple[Alignment, FidelityLikelihood]:
         alignment = Alignment.of(data)
         shift, scale = alignment.at(data.fidelity)
         known = np.zeros(len(data.y)) if data.noise is None else (data.noise / scale) ** 2
         rows = fidelity_rows(ShareMap(data.features, kind), data.levels, data.x, data.fidelity)
         coupling = self.coupling or ("truncated" if data.levels.ordered else "tasks")
         z = (data.y - shift) / scale
-        return alignment, FidelityLikelihood(rows, data.features.groups, z, known, coupling)
+        mixture = bool(data.features.simplexes)
+        return alignment, FidelityLikelihood(
+            rows, data.features.groups, z, known, coupling, mixture
+        )
 
 
 def fidelity_rows(shares: ShareMap, levels: Levels, x: Array, values: Array) -> FidelityRows:
@@ -328,15 +225,13 @@ class FidelityModel(Model):
         rest = self.likelihood.z - known * self.posterior.alpha[:, 0]
         return np.asarray(rest[self.target])
 
-    def left_out(self) -> Array:
-        """(k,) log densities of the values at the target, each given all other rows.
-
-        In closed form (Rasmussen and Williams 2006, eq. 5.12).
-        """
-        inverse, _ = dpotri(self.posterior.factor, lower=1)
-        variance = 1.0 / np.diag(inverse)[self.target]
-        miss = self.posterior.alpha[self.target, 0] * variance
-        density = -0.5 * (np.log(2 * np.pi * variance) + miss**2 / variance)
+    def forecast(self, points: Array, y: Array, noise: Array | None) -> Array:
+        """(m,) log densities of values observed at the target, with their known noise."""
+        moments = self.moments(points)
+        added = self.noise if noise is None else (noise / self.outcomes.scale) ** 2
+        variance = moments.deviation**2 + added
+        miss = self.outcomes.forward(y) - moments.mean[:, 0]
+        density = -0.5 * (np.log(2.0 * np.pi * variance) + miss**2 / variance)
         return np.asarray(density - math.log(self.outcomes.scale))
 
     def views(
@@ -373,7 +268,7 @@ class FidelityModel(Model):
             cross[told >= 0] = 0.0
 
         def pull(by_mean: Array, by_variance: Array, by_cross: Array, by_seen: Array) -> Array:
-            c, s = by_cross.T.reshape(-1, 1), by_seen.T.reshape(-1, 1)
+            c, s = by_cross.T.reshape(count * m, 1), by_seen.T.reshape(count * m, 1)
             own = back[:m]
             weights = np.concatenate(
                 [
@@ -381,7 +276,7 @@ class FidelityModel(Model):
                     -c * np.tile(own, (count, 1)) - 2.0 * s * back[m:],
                 ]
             )
-            weights[:m] -= (c * back[m:]).reshape(count, m, -1).sum(axis=0)
+            weights[:m] -= (c * back[m:]).reshape(count, m, len(process.rows)).sum(axis=0)
             pulled = kernel.pull(rows, process.rows, slope, weights)
             pulled += np.concatenate([by_variance[:, None], s]) * kernel.variance_slope(rows)
             pulled[m:] += c * kernel.to_target(rows)[1][m:]

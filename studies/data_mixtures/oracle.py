@@ -4,15 +4,15 @@
               + residual_N(h) + noise
 
 The law alone ranks mixtures the same at every size, so it says nothing about fidelities. The
-residual of a size is a smooth random function of the shares' square roots whose deviation is a given
-part of the law's own over uniform mixtures; at the target it is zero, so that the optimum is known.
-With the parts below rank correlations with the target are .93 and .98, as on recorded runs.
+residual of a size is a smooth random function of the shares' square roots whose deviation is a
+given part of the law's own over uniform mixtures. At the target it is zero, so the optimum is
+known. With the parts below rank correlations with the target are .93 and .98, as on recorded runs.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -149,8 +149,3 @@ class _Waves:
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     law: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return {name: {k: np.asarray(v) for k, v in of.items()} for name, of in law.items()}
-
-
-def sizes_of(names: Sequence[float]) -> dict[float, float]:
-    """What each size gets wrong: nothing at the target, twice as much a decade below it."""
-    return {size: SIZES[size] for size in names}

@@ -477,6 +477,15 @@ class TestInsideBayes:
         with pytest.raises(ProblemError, match="needs one objective"):
             bb.Bayes(problem, candidates=InRegion(sampler))
 
+    def test_a_space_without_numbers_has_no_region(self) -> None:
+        space = bb.Space(bb.Categorical("a", range(6)), bb.Categorical("b", range(6)))
+        problem = bb.problem(lambda p: float(p["a"] * p["b"]), space, bb.Maximize("f"))
+        runs = []
+        for candidates in (None, InRegion(self.sampler(problem))):
+            optimizer = bb.Bayes(problem, n_init=3, candidates=candidates, seed=0)
+            runs.append(bb.Study(problem, optimizer).run(6).history)
+        assert runs[0] == runs[1]
+
     def test_a_silent_model_leaves_bayes_as_it_is(self) -> None:
         problem = branin()
         runs = []

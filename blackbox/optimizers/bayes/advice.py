@@ -138,7 +138,8 @@ class Transient(Advice):
 class InRegion(Advice):
     """Accepts the best proposal within the trust region around the best row.
 
-    The region is that of ``Bayes(trust_region=True)``; it needs one objective.
+    The region is that of ``Bayes(trust_region=True)``: it needs one objective, and bounds numbers
+    alone, so that in a space without any no proposal is accepted.
     """
 
     def checked(self, problem: Problem, init: Optimizer | None) -> None:
@@ -152,7 +153,7 @@ class InRegion(Advice):
         from blackbox.optimizers.bayes.region import TrustRegion
 
         belief = asked.belief
-        if not belief.feasible.any():
+        if not belief.feasible.any() or not belief.features.numbers.size:
             return asked.own()
         region = TrustRegion(max(4, belief.features.width))
         begun = max(0, len(belief.x) - asked.trial)

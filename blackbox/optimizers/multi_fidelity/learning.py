@@ -1,9 +1,11 @@
 """What is learnt from rows at several fidelities, and which fidelities are worth learning from.
 
-A fidelity is judged by the target's own rows: are they more likely, each given all other rows, with
-what was told at that fidelity or without it? One that makes them less likely is dropped: its rows
-are left out of the models and it is not proposed. Every further row at the target judges again, so
-that nothing is dropped for good.
+A fidelity is judged by forecasts: before a row at the target is learnt, it is predicted from
+everything told so far, with the rows of that fidelity and without them. The sum of the log ratios
+of both densities is the evidence for the fidelity (Dawid 1984, *The Prequential Approach*): no row
+judges what it has itself shaped, and rows that were chosen for being good need no correction. One
+row counts for two nats at most. Where the evidence is clearly against a fidelity its rows are left
+out and it is not proposed; it goes on being judged, so nothing is dropped for good.
 """
 
 from __future__ import annotations
@@ -21,12 +23,13 @@ from blackbox.state import State
 from blackbox.surrogates.exact import ExactGP
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.fidelity import Levels
+from blackbox.surrogates.fidelity_data import FidelityData
 from blackbox.surrogates.model import Data
-from blackbox.surrogates.multi_fidelity import FidelityData, FidelityModel, MultiFidelityGP
+from blackbox.surrogates.multi_fidelity import FidelityModel, MultiFidelityGP
 
-_JUDGED = 4  # rows at the target from which on fidelities are judged
-_AGAIN = 1.2  # growth of these rows after which they are judged again
-_OFTEN = 10  # rows up to which they are judged with every one
+_FEWEST = 2  # rows at the target before forecasts of further ones are worth comparing
+_MOST = 2.0  # nats that one row may count for or against
+_CLEAR = 1.0  # nats of evidence that decide
 _LABEL = 0.5  # standard error of the labels of success, as in ``Bayes``
 
 
@@ -53,7 +56,6 @@ class Learning:
         features: coordinates of designs.
         levels: of the fidelity.
         surrogate: of objectives and constraints.
-        drop: whether useless fidelities are dropped.
     """
 
     def __init__(
@@ -62,14 +64,28 @@ class Learning:
         features: Features,
         levels: Levels,
         surrogate: MultiFidelityGP,
-        *,
-        drop: bool,
     ) -> None:
         self._problem, self._features, self._levels = problem, features, levels
-        self._surrogate, self._drop = surrogate, drop
+        self._surrogate = surrogate
         self._memory: dict[str, State] = {}
-        self._kept = np.ones(len(levels.values), dtype=bool)
-        self._judged = 0
+        self._evidence = np.zeros(len(levels.values))
+
+    @property
+    def evidence(self) -> Array:
+        """(L,) nats for each level so far, of the target 0."""
+        return self._evidence.copy()
+
+    @property
+    def kept(self) -> Array:
+        """(L,) which levels are learnt from and proposed."""
+        return np.asarray(self._evidence >= -_CLEAR)
+
+    @property
+    def proven(self) -> Array:
+        """(L,) which levels the evidence is clearly for; the target is."""
+        proven = np.asarray(self._evidence > _CLEAR)
+        proven[-1] = True
+        return proven
 
     def learn(self, told: Told, *, commit: bool) -> Learnt | None:
         """From everything told; None where nothing can be learnt from yet.
@@ -84,68 +100,50 @@ class Learning:
         if not told.ok.any():
             return None
         memory = self._memory if commit else dict(self._memory)
-        kept, judged = self._judgement(told, memory)
-        if commit:
-            self._kept, self._judged = kept, judged
+        kept = self.kept
         models = self._models(told, kept, memory)
         return Learnt(models, tuple(self._limits(told, kept, memory)), kept)
 
-    def evidence(self, told: Told) -> Array:
-        """(L,) nats that each level's rows add to the likelihood of the target's rows.
+    def judge(self, told: Told, fresh: Told) -> None:
+        """Compare forecasts of fresh rows at the target, from all rows told before.
 
-        Of the target 0; NaN where a level has no row or the target too few.
-
-        Raises:
-            SingularError: a covariance cannot be factorised.
+        Args:
+            told: rows told before.
+            fresh: rows that are about to be learnt.
         """
-        count = len(self._levels.values)
-        found = np.full(count, np.nan)
-        found[-1] = 0.0
-        if self._targets(told) < _JUDGED:
-            return found
-        everything, memory = np.ones(count, dtype=bool), dict(self._memory)
-        whole = self._density(told, everything, memory)
-        for level in self._seen(told):
-            without = everything.copy()
-            without[level] = False
-            found[level] = whole - self._density(told, without, memory)
-        return found
+        at = self._levels.at_target(self._fidelity(fresh.batch)) & fresh.ok
+        seen = self._seen(told)
+        if not (at.any() and seen and self._targets(told) >= _FEWEST):
+            return
+        everything = np.ones(len(self._levels.values), dtype=bool)
+        try:
+            whole = self._forecast(told, everything, fresh, at)
+            for level in seen:
+                without = everything.copy()
+                without[level] = False
+                ratio = whole - self._forecast(told, without, fresh, at)
+                self._evidence[level] += np.clip(ratio, -_MOST, _MOST).sum()
+        except ArithmeticError:  # a covariance cannot be factorised: nothing is said
+            return
 
     def state(self) -> State:
         """What later fits and judgements go on from."""
-        return {"models": dict(self._memory), "kept": self._kept, "judged": self._judged}
+        return {"models": dict(self._memory), "evidence": self._evidence.copy()}
 
     def load(self, state: State) -> None:
         """Go on from what ``state`` gave."""
         self._memory = dict(state["models"])
-        self._kept = np.asarray(state["kept"], dtype=bool)
-        self._judged = int(state["judged"])
+        self._evidence = np.array(state["evidence"], dtype=np.float64)
 
-    def _judgement(self, told: Told, memory: dict[str, State]) -> tuple[Array, int]:
-        """Which levels are kept, and the number of rows at the target that said so."""
-        rows = self._targets(told)
-        due = rows != self._judged and (rows <= _OFTEN or rows >= _AGAIN * self._judged)
-        if not self._drop or rows < _JUDGED or not due:
-            return self._kept, self._judged
-        kept = np.ones(len(self._levels.values), dtype=bool)
-        left, best = self._seen(told), self._density(told, kept, memory)
-        while left:
-            trials = []
-            for level in left:
-                without = kept.copy()
-                without[level] = False
-                trials.append((self._density(told, without, memory), level))
-            density, level = max(trials)
-            if density <= best:
-                break
-            best, kept[level] = density, False
-            left.remove(level)
-        return kept, rows
-
-    def _density(self, told: Told, kept: Array, memory: dict[str, State]) -> float:
-        """Sum over objectives of the log density of the target's rows, each left out."""
-        models = self._models(told, kept, memory)
-        return float(sum(model.left_out().sum() for model in models))
+    def _forecast(self, told: Told, kept: Array, fresh: Told, at: Array) -> Array:
+        """(k,) log densities of the scores of fresh rows at the target."""
+        models = self._models(told, kept, self._memory)
+        scores = self._problem.scores(fresh.batch[at])
+        total = np.zeros(int(at.sum()))
+        for j, (objective, model) in enumerate(zip(self._problem.objectives, models, strict=True)):
+            noise = None if objective.noise is None else fresh.batch[objective.noise][at]
+            total += model.forecast(fresh.x[at], scores[:, j], noise)
+        return total
 
     def _targets(self, told: Told) -> int:
         return int(self._levels.at_target(self._fidelity(told.batch[told.ok])).sum())
@@ -157,7 +155,9 @@ class Learning:
 
     def _fidelity(self, batch: Batch) -> Array:
         fidelity = self._problem.fidelity
-        return np.zeros(len(batch)) if fidelity is None else batch[fidelity.name]
+        if fidelity is None or not len(batch):
+            return np.repeat(self._levels.target, len(batch))
+        return batch[fidelity.name]
 
     def _rows(self, told: Told, kept: Array) -> Array:
         """(n,) rows to learn from: they succeeded, at a level that is kept."""

@@ -16,19 +16,17 @@ from blackbox.optimizer import Optimizer, Supports
 from blackbox.optimizers.bayes.design import Design
 from blackbox.optimizers.bayes.told import Told
 from blackbox.optimizers.multi_fidelity.pool import Pool
-from blackbox.optimizers.multi_fidelity.region import Inside, NearShares
+from blackbox.optimizers.multi_fidelity.region import NearShares
 from blackbox.state import State
 from blackbox.surrogates.features import Features
 
 if TYPE_CHECKING:
-    from blackbox.acquisitions.multi_fidelity import FidelityAcquisition, PerCost, Prospect, Target
+    from blackbox.acquisitions.multi_fidelity import FidelityAcquisition, Prospect
     from blackbox.optimizers.multi_fidelity.learning import Learnt
     from blackbox.surrogates.multi_fidelity import MultiFidelityGP
 
-_INCUMBENTS = 4
 _BEGIN = 1.0  # what the initial design may cost, in evaluations at the target
 _CHEAP = 0.5  # share of the target's cost below which a level is worth beginning with
-_TRUST = 4  # evaluations at the target before cheap ones are taken on trust no longer
 
 
 class MultiFidelityBayes(Optimizer):
@@ -56,7 +54,6 @@ class MultiFidelityBayes(Optimizer):
         region: a trust region around natural shares; None for none.
         n_init: rows of the initial design, at the cheapest fidelity; by default grows with the
             number of coordinates. They cost at most one evaluation at the target.
-        drop: whether useless fidelities are dropped.
         least_gain: expected gain per unit of cost below which nothing is proposed any more, in the
             objective's unit (of ``FidelityMES`` in nats); 0 never stops.
         seed: seeds the optimizer's only generator.
@@ -79,15 +76,15 @@ class MultiFidelityBayes(Optimizer):
         candidates: Batch | None = None,
         region: NearShares | None = None,
         n_init: int | None = None,
-        drop: bool = True,
         least_gain: float = 0.0,
         seed: int | None = None,
     ) -> None:
         super().__init__(problem, seed=seed)
         require("scipy.optimize", "bayes")
-        from blackbox.acquisitions.multi_fidelity import TargetEI
+        from blackbox.acquisitions.fidelity_gains import TargetEI
         from blackbox.optimizers.multi_fidelity.learning import Learning
         from blackbox.optimizers.multi_fidelity.price import Price
+        from blackbox.optimizers.multi_fidelity.proposing import Proposing
         from blackbox.surrogates.fidelity import Levels
         from blackbox.surrogates.multi_fidelity import MultiFidelityGP
 
@@ -106,9 +103,9 @@ class MultiFidelityBayes(Optimizer):
         self._pool = Pool(self._features, self._levels, candidates)
         self._price = Price(problem, self._features, self._levels, cost)
         recipe = MultiFidelityGP() if surrogate is None else surrogate
-        self._learning = Learning(problem, self._features, self._levels, recipe, drop=drop)
-        self._acquisition = TargetEI() if acquisition is None else acquisition
-        self._region, self._least = region, least_gain
+        self._learning = Learning(problem, self._features, self._levels, recipe)
+        acquisition = TargetEI() if acquisition is None else acquisition
+        self._proposing = Proposing(self._search, self._pool, acquisition, region, least_gain)
         self._begin = 4 + self._features.width // 3 if n_init is None else n_init
         self._design = Design(problem, seed=int(self.rng.integers(2**63)))
         self._told = Told(Batch({}), self._nothing, np.zeros(0, dtype=np.intp))
@@ -162,33 +159,33 @@ class MultiFidelityBayes(Optimizer):
             raise ProblemError(f"recommend(how={how!r}): give 'sum', 'worst' or 'pareto'")
         learnt = self._looked_at()
         prospect = self._prospect(learnt, self._nothing, self._levels.values[:0])
-        points = self._eligible(prospect)
-        if not len(points):
-            return self._features.decode(points)
-        means = np.column_stack([m.moments(points).mean[:, 0] for m in learnt.models])
+        points = self._proposing.eligible(prospect)
+        if not prospect.feasible.any() and self._pool.designs is None:
+            return self._features.decode(self._nothing)
+        means = np.column_stack([m.means(points) for m in learnt.models])
         scores = means @ (self._weights * [m.outcomes.scale for m in learnt.models])
         if how == "pareto":
             return self._features.decode(points[is_nondominated(means)])
         best = int(np.argmax(means.min(axis=1) if how == "worst" else scores))
         row = points[best]
         if how == "sum" and self._pool.designs is None and not learnt.limits:
-            row = self._highest(prospect, points[np.argsort(-scores, kind="stable")], row)
+            order = np.argsort(-scores, kind="stable")
+            row = self._proposing.highest(prospect, points[order])
         return self._features.decode(row[None])
 
     @property
     def evidence(self) -> dict[Any, float]:
-        """For each fidelity the nats that its rows add to the likelihood of the target's rows.
+        """For each fidelity the nats by which its rows have improved forecasts of the target's.
 
-        Below zero they mislead; NaN where too little is told to say.
+        Below zero they mislead; 0 where nothing has been judged yet.
         """
-        found = self._learning.evidence(self._told)
-        return dict(zip(self._levels.values.tolist(), found.tolist(), strict=True))
+        values, nats = self._levels.values.tolist(), self._learning.evidence.tolist()
+        return dict(zip(values, nats, strict=True))
 
     @property
     def kept(self) -> tuple[Any, ...]:
         """The fidelities that are learnt from and proposed, the target last."""
-        learnt = self._looked_at()
-        return tuple(self._levels.values[learnt.kept].tolist())
+        return tuple(self._levels.values[self._learning.kept].tolist())
 
     @property
     def _nothing(self) -> Array:
@@ -210,7 +207,9 @@ class MultiFidelityBayes(Optimizer):
 
     def _tell(self, batch: Batch) -> None:
         kept = batch.select([*self.problem.inputs, *self.problem.outcomes, "ok"])
-        self._told = self._told.joined(kept, self._encode(kept))
+        fresh = Told(kept, self._encode(kept), np.zeros(len(kept), dtype=np.intp))
+        self._learning.judge(self._told, fresh)
+        self._told = self._told.joined(kept, fresh.x)
 
     def _state(self) -> State:
         return {
@@ -244,8 +243,7 @@ class MultiFidelityBayes(Optimizer):
             return nothing
         if self._pool.designs is None:
             rows = self._encode(self._design.ask(n).select(self.problem.space.names))
-            if self._region is not None:
-                rows = self._region.inside(self._features, rows)
+            rows = self._proposing.inside(rows)
         else:
             rows = self._pool.draw(n, level, self.rng)
         at = np.repeat(self._levels.values[level : level + 1], len(rows))
@@ -256,7 +254,7 @@ class MultiFidelityBayes(Optimizer):
     def _beginning(self) -> tuple[int, int]:
         """The level of the initial design, and how many rows it has."""
         center = self._encode(self.problem.space.draw(1, np.random.default_rng(0)))
-        costs = self._price.at(center, self._levels.values)[0]
+        costs = np.where(self._pool.levels, self._price.at(center, self._levels.values)[0], np.inf)
         cheapest = int(np.argmin(costs))
         last = len(costs) - 1
         if not costs[cheapest] < _CHEAP * costs[last]:
@@ -287,43 +285,11 @@ class MultiFidelityBayes(Optimizer):
         taken = self._taken(awaited, values)
         if learnt is not None:
             try:
-                return self._worth_most(self._prospect(learnt, awaited, values), taken)
+                prospect = self._prospect(learnt, awaited, values)
+                return self._proposing.best(prospect, taken, self._told.x, self.rng)
             except ArithmeticError:
                 pass  # a row far from all others is worth more than an exception
         return self._spread(awaited, taken)
-
-    def _worth_most(self, prospect: Prospect, taken: Any) -> tuple[Array, int] | None:
-        from blackbox.acquisitions.multi_fidelity import PerCost, Target
-
-        target = Target(prospect)
-        gain = self._acquisition.build(prospect, target, self.rng)
-        function = PerCost(prospect, gain, taken)
-        row = self._searched(function, prospect, target)
-        if row is None:
-            return None
-        table = function.table(row[None])[0]
-        level = int(np.argmax(table))
-        unit = target.unit if self._acquisition.in_units else 1.0
-        if self._least and np.exp(table[level]) * unit < self._least:
-            return None
-        chosen = prospect.levels[level]
-        return row, int(np.flatnonzero(self._levels.values == chosen)[0])
-
-    def _searched(self, function: PerCost, prospect: Prospect, target: Target) -> Array | None:
-        """(d,) features of the design worth most."""
-        if self._pool.designs is not None:
-            values = function.values(self._pool.designs)
-            best = int(np.argmax(values))
-            return self._pool.designs[best] if np.isfinite(values[best]) else None
-        points = self._eligible(prospect)
-        incumbents = points[np.argsort(-target.means(points), kind="stable")[:_INCUMBENTS]]
-        x = np.concatenate([self._told.x, prospect.pending])
-        gone = x[function.gone(x)] if len(x) else x
-        searched = self._within(function)
-        row = self._search.best(searched, gone, incumbents, self.rng)
-        if row is None or not np.isfinite(searched.values(row[None])[0]):
-            return None
-        return self._drawn(row)
 
     def _spread(self, awaited: Array, taken: Any) -> tuple[Array, int] | None:
         level, _ = self._beginning()
@@ -332,30 +298,7 @@ class MultiFidelityBayes(Optimizer):
             return (free[self.rng.integers(len(free))], level) if len(free) else None
         x = np.concatenate([self._told.x, awaited])
         row = self._search.spread(x, self.rng)
-        return None if row is None else (self._drawn(row), level)
-
-    def _highest(self, prospect: Prospect, incumbents: Array, best: Array) -> Array:
-        """(d,) features of the greatest posterior mean found in the whole space."""
-        from blackbox.acquisitions.multi_fidelity import Expected, Target
-
-        expected = Expected(Target(prospect))
-        rng = np.random.default_rng(0)  # looking must not change the next ask
-        searched = self._within(expected)
-        row = self._search.best(searched, self._nothing, incumbents[:_INCUMBENTS], rng)
-        if row is None:
-            return best
-        both = np.stack([best, self._drawn(row)])
-        return np.asarray(both[int(np.argmax(expected.values(both)))])
-
-    def _within(self, function: Any) -> Any:
-        if self._region is None:
-            return function
-        return Inside(function, self._region, self._features)
-
-    def _drawn(self, row: Array) -> Array:
-        if self._region is None:
-            return row
-        return np.asarray(self._region.inside(self._features, row[None])[0])
+        return None if row is None else (self._proposing.inside(row[None])[0], level)
 
     def _prospect(self, learnt: Learnt, awaited: Array, values: Array) -> Prospect:
         from blackbox.acquisitions.multi_fidelity import Prospect
@@ -379,33 +322,21 @@ class MultiFidelityBayes(Optimizer):
         )
 
     def _trusted(self, awaited: Array, values: Array) -> Array:
-        """(L,) levels that may be proposed: until they are judged, cheap ones up to a limit."""
+        """(L,) levels that may be proposed: what is not proven costs no more than the target did.
+
+        One evaluation at the target is granted in advance.
+        """
         allowed = np.ones(len(self._levels.values), dtype=bool)
+        proven = self._learning.proven
+        x = np.concatenate([self._told.x, awaited])
         at = np.concatenate([self._fidelity(self._told.batch), values])
-        target = self._levels.at_target(at)
-        if target.sum() >= _TRUST or len(allowed) == 1 or not len(at):
+        if proven.all() or not len(x):
             return allowed
-        batch = self._told.batch.select(self.problem.inputs) if len(self._told) else Batch({})
-        costs = self._price.of(batch) if len(batch) else np.zeros(0)
-        if len(awaited):
-            table = self._price.at(awaited, self._levels.values)
-            level = (values[:, None] == self._levels.values).argmax(axis=1)
-            costs = np.concatenate([costs, table[np.arange(len(awaited)), level]])
-        whole = float(self._price.at(self._encode_one(), self._levels.target)[0, 0])
-        if costs[~target].sum() >= costs[target].sum() + whole:
-            allowed[:-1] = False
+        table = self._price.at(x, self._levels.values)
+        spent = np.where(at[:, None] == self._levels.values, table, 0.0).sum(axis=0)
+        if spent[~proven].sum() >= spent[-1] + table[-1, -1]:
+            allowed[~proven] = False
         return allowed
-
-    def _encode_one(self) -> Array:
-        return self._encode(self.problem.space.draw(1, np.random.default_rng(0)))
-
-    def _eligible(self, prospect: Prospect) -> Array:
-        from blackbox.acquisitions.multi_fidelity import eligible
-
-        points = eligible(prospect)
-        if self._region is None:
-            return points
-        return np.unique(self._region.inside(self._features, points), axis=0)
 
     def _taken(self, awaited: Array, values: Array) -> Any:
         """Of designs, (m, L) whether they were evaluated at each level, will be, or cannot be."""

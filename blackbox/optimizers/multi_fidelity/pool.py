@@ -61,11 +61,18 @@ class Pool:
             raise ProblemError("MultiFidelityBayes: no candidate is at the target fidelity")
         self.target = self.designs[self._may[:, -1]]
 
+    @property
+    def levels(self) -> Array:
+        """(L,) levels at which something may be evaluated."""
+        if self.designs is None:
+            return np.ones(len(self._levels.values), dtype=bool)
+        return np.asarray(self._may.any(axis=0))
+
     def draw(self, n: int, level: int, rng: np.random.Generator) -> Array:
         """(k, d) at most n different candidates of a level."""
         assert self.designs is not None
         there = np.flatnonzero(self._may[:, level])
-        return self.designs[rng.choice(there, min(n, len(there)), replace=False)]
+        return np.asarray(self.designs[rng.choice(there, min(n, len(there)), replace=False)])
 
     def taken(self, x: Array, values: Array) -> Callable[[Array], Array]:
         """Of (m, d) designs (m, L) whether they cannot be evaluated at each level (any more).

@@ -36,13 +36,6 @@ class Price:
         if runs is not None:
             self._table = self._learnt(getattr(runs, "history", runs))
 
-    def of(self, batch: Batch) -> Array:
-        """(n,) costs of rows with their fidelity."""
-        fidelity = self._problem.fidelity
-        if self._table is None or fidelity is None:
-            return self._problem.costs(batch)
-        return self._between(batch[fidelity.name])
-
     def at(self, points: Array, values: Array) -> Array:
         """(m, L) costs of (m, d) features at L fidelities."""
         fidelity = self._problem.fidelity

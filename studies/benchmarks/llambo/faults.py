@@ -87,7 +87,8 @@ def main(asks: int = ASKS) -> Path:
             "A run is over the cap if the server billed more tokens than that.",
             "A fault is not recorded if the record of a run counts fewer of its kind than the "
             "server did. Kinds are shared by faults; 'recorded' adds what the stand-in does by "
-            "itself (it repeats rows) and repairs that failed again.",
+            "itself (it repeats rows) and repairs that failed again. What a response holds that "
+            "comes after the timeout of 0.25 s is not seen, and counts as a timeout.",
             "Own proposals: rows that came from Bayes or Sobol because the model gave none.",
             f"{time.perf_counter() - start:.0f} s.",
             "No language model took part: a stand-in answered.",

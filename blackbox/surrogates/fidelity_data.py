@@ -1,0 +1,118 @@
+"""Observations at several fidelities, and how they are brought to one scale.
+
+A loss moves and stretches with the size of a model; what is left after each level is standardised
+is what a ranking can be learnt from.
+
+Notation: n rows, d features, q entries of g (see ``fidelity``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from blackbox.batch import Array
+from blackbox.surrogates.features import Features
+from blackbox.surrogates.fidelity import Levels
+from blackbox.surrogates.outcomes import standardise
+
+_OWN = 5  # rows from which on a level is standardised by itself
+
+
+@dataclass(frozen=True)
+class FidelityData:
+    """Observations of one outcome at several fidelities.
+
+    Args:
+        features: coordinates of designs.
+        levels: of the fidelity.
+        x: (n, d) features, n >= 1.
+        fidelity: (n,) values of the fidelity.
+        y: (n,) finite values; of an objective its score, larger is better.
+        noise: (n,) known standard errors of the values, or None.
+    """
+
+    features: Features
+    levels: Levels
+    x: Array
+    fidelity: Array
+    y: Array
+    noise: Array | None = None
+
+    def __getitem__(self, chosen: Array) -> FidelityData:
+        noise = None if self.noise is None else self.noise[chosen]
+        return FidelityData(
+            self.features,
+            self.levels,
+            self.x[chosen],
+            self.fidelity[chosen],
+            self.y[chosen],
+            noise,
+        )
+
+    def thinned(self, most: int) -> FidelityData:
+        """At most so many rows: all of the target, of the others the newest and an even draw."""
+        n = len(self.y)
+        if n <= most:
+            return self
+        target = np.flatnonzero(self.levels.at_target(self.fidelity))[-most:]
+        others = np.flatnonzero(~self.levels.at_target(self.fidelity))
+        left = most - len(target)
+        newest, older = others[len(others) - left // 2 :], others[: len(others) - left // 2]
+        drawn = older[np.linspace(0, len(older) - 1, left - len(newest)).astype(np.intp)]
+        return self[np.sort(np.concatenate([target, drawn, newest]))]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The shift and scale of values at each fidelity.
+
+    Args:
+        levels: of the fidelity.
+        known: values of the fidelity that have shift and scale of their own; empty where they
+            depend on nearness.
+        shifts: (k,) of the known levels; of a continuous fidelity coefficients of 1 and g.
+        scales: (k,) of the known levels, or (1,).
+    """
+
+    levels: Levels
+    known: Array
+    shifts: Array
+    scales: Array
+
+    @classmethod
+    def of(cls, data: FidelityData) -> Alignment:
+        """From the values themselves."""
+        levels, y = data.levels, data.y
+        g = levels.design(data.fidelity)
+        known = np.array([value for value in levels.values if np.any(data.fidelity == value)])
+        if not np.isin(data.fidelity, levels.values).all():
+            basis = np.column_stack([np.ones(len(y)), g])
+            few = len(y) < 2 * basis.shape[1]
+            shifts = np.zeros(basis.shape[1])
+            shifts[0] = standardise(y)[1]
+            if not few:
+                shifts = np.linalg.lstsq(basis, y, rcond=None)[0]
+            scale = standardise(y - basis @ shifts)[2]
+            return cls(levels, known[:0], shifts, np.array([scale]))
+        parts = [y[data.fidelity == value] for value in known]
+        each = [standardise(part) for part in parts]
+        pooled = standardise(np.concatenate([p - e[1] for p, e in zip(parts, each, strict=True)]))
+        enough = [i for i, part in enumerate(parts) if len(part) >= _OWN]
+        scales = np.full(len(known), pooled[2])
+        for i in range(len(known)):
+            if enough:
+                scales[i] = each[min(enough, key=lambda j, i=i: abs(j - i))][2]  # type: ignore[misc]
+        return cls(levels, known, np.array([e[1] for e in each]), scales)
+
+    def at(self, values: Array) -> tuple[Array, Array]:
+        """(n,) shifts and scales at fidelities; of a level never seen those of the nearest."""
+        if not len(self.known):
+            g = self.levels.design(values)
+            shifts = np.column_stack([np.ones(len(values)), g]) @ self.shifts
+            return shifts, np.full(len(values), self.scales[0])
+        s, there = self.levels.nearness(values), self.levels.nearness(self.known)
+        near = np.abs(s[:, None] - there) + (values[:, None] != self.known)
+        at = near.argmin(axis=1)
+        return self.shifts[at], self.scales[at]

@@ -1,0 +1,312 @@
+"""MultiFidelityBayes: cheap rows first, judged by the target, exact, priced, bounded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import blackbox as bb
+from blackbox.acquisitions.fidelity_gains import FidelityKG, FidelityMES
+from blackbox.errors import BlackboxError, ProblemError, TellError
+from blackbox.optimizers.multi_fidelity import MultiFidelityBayes, NearShares
+from blackbox.optimizers.multi_fidelity.region import divergence
+from blackbox.state import pack, unpack
+from blackbox.surrogates.multi_fidelity import MultiFidelityGP
+from blackbox.testing import Check, checks
+
+BEST = np.array([0.5, 0.3, 0.2, 0.0])
+
+
+class Mixture(bb.Problem):
+    """A bowl over mixtures; small models tilt it, or (``noise``) say nothing of it."""
+
+    space = bb.Space(bb.Simplex("mix", ["web", "code", "books", "maths"]))
+    objectives = (bb.Minimize("loss"),)
+    fidelity = bb.Fidelity(bb.Ordinal("params", [1e6, 6e7, 1e9]), target=1e9)
+
+    def __init__(self, noise=False):
+        self._noise = noise
+
+    def cost(self, batch):
+        return np.array([{1e6: 0.01, 6e7: 0.1, 1e9: 1.0}[p] for p in batch["params"].tolist()])
+
+    def evaluate(self, p):
+        away = float(10 * ((p["mix"] - BEST) ** 2).sum())
+        small = {1e6: 1.0, 6e7: 0.3, 1e9: 0.0}[p["params"]]
+        if self._noise and small:
+            return float(np.sin(1e4 * p["mix"] @ np.array([1.0, 2.0, 3.0, 4.0]))) + 5.0
+        return (1 + small) * away + small * (3.0 + 0.5 * float(p["mix"][1]))
+
+    def regret(self, batch):
+        return 10 * ((batch["mix"] - BEST) ** 2).sum(axis=1)
+
+
+def run(optimizer, max_cost, most=40):
+    """Ask and tell one by one until the cost is spent."""
+    problem, spent, levels = optimizer.problem, 0.0, []
+    while len(levels) < most:
+        batch = optimizer.ask()
+        cost = float(problem.costs(batch).sum())
+        if not len(batch) or spent + cost > max_cost:
+            break
+        optimizer.tell(batch.with_columns(**problem.measure(batch)))
+        spent += cost
+        levels.append(batch["params"][0])
+    return levels
+
+
+@pytest.mark.parametrize("check", checks(MultiFidelityBayes, budget=5), ids=str)
+def test_conformance(check: Check):
+    check()
+
+
+def test_it_is_better_at_three_target_runs_than_bayes_at_eight():
+    problem = Mixture()
+    ours, theirs = [], []
+    for seed in range(3):
+        optimizer = MultiFidelityBayes(problem, seed=seed)
+        levels = run(optimizer, 3.0)
+        assert levels.count(1e6) >= levels.count(1e9)
+        ours.append(problem.regret(optimizer.recommend())[0])
+        bayes = bb.Bayes(problem, seed=seed)
+        run(bayes, 8.0)
+        theirs.append(problem.regret(bayes.recommend())[0])
+    assert np.median(ours) < np.median(theirs)
+    assert max(ours) < 0.02
+
+
+def test_in_a_study_the_cost_is_kept():
+    problem = Mixture()
+    study = bb.Study(problem, MultiFidelityBayes(problem, seed=0)).run(max_cost=1.2)
+    assert study.cost <= 1.2 + 1e-9
+    assert len(study.history) > 5
+    assert set(study.history["params"]) & {1e6, 6e7}
+
+
+@pytest.mark.parametrize("acquisition", [FidelityMES(8), FidelityKG()], ids=str)
+def test_other_acquisitions_propose(acquisition):
+    optimizer = MultiFidelityBayes(Mixture(), acquisition=acquisition, n_init=3, seed=0)
+    assert len(run(optimizer, 3.0, most=6)) == 6
+
+
+def told(optimizer, n=12, targets=8, seed=0):
+    """Cheap rows, then rows at the target one by one."""
+    problem, rng = optimizer.problem, np.random.default_rng(seed)
+    for count, params in ((n, 1e6), *[(1, 1e9)] * targets):
+        rows = problem.space.draw(count, rng).with_columns(params=np.full(count, params))
+        optimizer.tell(rows.with_columns(**problem.measure(rows)))
+    return optimizer
+
+
+def test_a_fidelity_that_misleads_is_dropped_and_one_that_helps_is_not():
+    helps = told(MultiFidelityBayes(Mixture(), seed=0))
+    assert helps.evidence[1e6] > 0
+    assert helps.kept == (1e6, 6e7, 1e9)
+    misleads = told(MultiFidelityBayes(Mixture(noise=True), seed=0), n=25, targets=14)
+    assert misleads.evidence[1e6] < helps.evidence[1e6]
+    misleads._learning._evidence[0] = -3.0
+    assert misleads.kept == (6e7, 1e9)
+    assert 1e6 not in set(misleads.ask(3)["params"])
+
+
+def test_what_is_not_proven_costs_no_more_than_the_target_did():
+    class Dear(Mixture):
+        def cost(self, batch):
+            return np.array([{1e6: 0.3, 6e7: 0.6, 1e9: 1.0}[p] for p in batch["params"].tolist()])
+
+    optimizer = MultiFidelityBayes(Dear(), seed=0)
+    levels = run(optimizer, 6.0)
+    spent = np.cumsum([[0.3 * (p == 1e6) + 0.6 * (p == 6e7), float(p == 1e9)] for p in levels], 0)
+    if max(optimizer.evidence.values()) <= 1.0:
+        assert (spent[:, 0] < spent[:, 1] + 1.0 + 0.6).all()
+    assert 1e9 in levels[:6]
+
+
+def test_costs_are_learnt_from_past_runs():
+    class Free(Mixture):
+        cost = None  # the problem does not say
+
+    past = bb.Batch({"params": np.array([1e6, 1e6, 1e9]), "seconds": np.array([1.0, 3.0, 200.0])})
+    optimizer = MultiFidelityBayes(Free(), cost=past, seed=0)
+    costs = optimizer._price.at(np.zeros((1, 4)), np.array([1e6, 6e7, 1e9]))[0]
+    np.testing.assert_allclose(costs, [2.0, 20.0, 200.0])
+    assert set(run(optimizer, 4.0, most=4)) == {1e6}
+    for wrong, match in (
+        (past.drop("seconds"), "'cost' or 'seconds'"),
+        (past.with_columns(seconds=np.array([1.0, -1.0, 2.0])), "row 1"),
+        ([1], "past runs"),
+    ):
+        with pytest.raises(ProblemError, match=match):
+            MultiFidelityBayes(Free(), cost=wrong, seed=0)
+
+
+def test_candidates_are_all_that_is_proposed_and_each_once():
+    problem, rng = Mixture(), np.random.default_rng(0)
+    rows = problem.space.draw(12, rng)
+    pool = rows.with_columns(params=np.repeat([1e6, 1e9], 6))
+    optimizer = MultiFidelityBayes(problem, candidates=pool, seed=0)
+    found = []
+    while len(batch := optimizer.ask()):
+        optimizer.tell(batch.with_columns(**problem.measure(batch)))
+        found.append((batch["mix"][0], batch["params"][0]))
+    assert len(found) == 12
+    for mix, params in found:
+        at = int(np.argmin(np.abs(pool["mix"] - mix).sum(axis=1)))
+        np.testing.assert_allclose(pool["mix"][at], mix)
+        assert pool["params"][at] == params
+    best = pool["mix"][6:][np.argmin(problem.regret(pool[6:]))]
+    np.testing.assert_allclose(optimizer.recommend()["mix"][0], best)
+    with pytest.raises(ProblemError, match="target"):
+        MultiFidelityBayes(problem, candidates=pool[:6], seed=0)
+    wrong = pool.with_columns(params=np.full(12, 5.0))
+    with pytest.raises(BlackboxError, match="params"):
+        MultiFidelityBayes(problem, candidates=wrong, seed=0)
+
+
+def test_mixtures_stay_near_the_natural_shares():
+    natural = np.array([0.7, 0.1, 0.1, 0.1])
+    near = NearShares({"mix": natural}, radius=0.05)
+    problem = Mixture()
+    optimizer = MultiFidelityBayes(problem, region=near, seed=0)
+    for _ in range(12):
+        batch = optimizer.ask()
+        assert divergence(batch["mix"], natural)[0] <= 0.05 + 1e-9
+        optimizer.tell(batch.with_columns(**problem.measure(batch)))
+    found = optimizer.recommend()["mix"]
+    assert divergence(found, natural)[0] <= 0.05 + 1e-9
+    assert problem.regret(optimizer.recommend())[0] < problem.regret({"mix": natural[None]})[0]
+    for wrong in (
+        NearShares({"mix": natural}, 0.0),
+        NearShares({"mx": natural}, 0.1),
+        NearShares({"mix": [1, 0, 1, 1]}, 0.1),
+        NearShares({"mix": [1, 1]}, 0.1),
+    ):
+        with pytest.raises(ProblemError, match="NearShares"):
+            MultiFidelityBayes(problem, region=wrong)
+
+
+def test_it_stops_where_the_gain_is_not_worth_the_cost():
+    problem = Mixture()
+    optimizer = MultiFidelityBayes(problem, least_gain=1e3, n_init=4, seed=0)
+    assert len(run(optimizer, 5.0)) == 4
+    assert len(optimizer.ask()) == 0
+
+
+def test_resume_is_exact_with_judged_levels_and_pending_rows():
+    problem = Mixture()
+    first = told(MultiFidelityBayes(problem, seed=3))
+    first.ask(2)
+    second = MultiFidelityBayes(problem, seed=3)
+    second.load_state_dict(unpack(pack(first.state_dict())))
+    assert second.evidence == first.evidence
+    assert second.ask(2).equals(first.ask(2))
+
+
+def test_pending_rows_and_batches_are_distinct_and_a_failed_row_is_not_tried_again():
+    problem = Mixture()
+    optimizer = told(MultiFidelityBayes(problem, seed=0), targets=2)
+    batch = optimizer.ask(4)
+    rows = np.column_stack([batch["mix"], batch["params"]])
+    assert len(np.unique(rows.round(9), axis=0)) == 4
+    failed = batch.with_columns(loss=np.full(4, np.nan))
+    optimizer.tell(failed)
+    again = optimizer.ask()
+    row = np.append(again["mix"][0], again["params"][0])
+    assert np.abs(rows - row).max(axis=1).min() > 1e-9
+
+
+class Tasks(Mixture):
+    """Two losses that want different mixtures."""
+
+    objectives = (bb.Minimize("a"), bb.Minimize("b"))
+
+    def evaluate(self, p):
+        small = {1e6: 1.0, 6e7: 0.3, 1e9: 0.0}[p["params"]]
+        return {
+            name: 10 * float(((p["mix"] - at) ** 2).sum()) + small
+            for name, at in (("a", np.eye(4)[0]), ("b", np.eye(4)[1]))
+        }
+
+
+def test_tasks_have_a_model_each_and_are_weighed():
+    problem, mixes = Tasks(), []
+    for weights in ([1, 0], [1, 1]):
+        optimizer = told(MultiFidelityBayes(problem, weights=weights, seed=0), n=30)
+        run(optimizer, 1.0, most=3)
+        mixes.append(optimizer.recommend()["mix"][0])
+        both = optimizer.predict(optimizer.recommend())
+        assert set(both) == {"a", "b"}
+    assert mixes[0][0] > 0.8
+    np.testing.assert_allclose(mixes[1], [0.5, 0.5, 0, 0], atol=0.15)
+    worst = optimizer.recommend("worst")["mix"][0]
+    assert abs(worst[0] - worst[1]) < 0.5
+    assert len(optimizer.recommend("pareto")) > 1
+    with pytest.raises(ProblemError, match="'sum'"):
+        optimizer.recommend("best")
+    with pytest.raises(ProblemError, match="weights"):
+        MultiFidelityBayes(problem, weights=[1, -1])
+
+
+def test_prediction_at_a_fidelity_and_before_any_row():
+    problem = Mixture()
+    optimizer = MultiFidelityBayes(problem, seed=0)
+    rows = problem.space.draw(5, np.random.default_rng(1))
+    with pytest.raises(TellError, match="no row"):
+        optimizer.predict(rows)
+    told(optimizer, n=30, targets=6)
+    small = rows.with_columns(params=np.full(5, 1e6))
+    target = rows.with_columns(params=np.full(5, 1e9))
+    for batch in (small, target):
+        mean, deviation = optimizer.predict(batch)["loss"]
+        truth = problem.measure(batch)["loss"]
+        np.testing.assert_allclose(mean, truth, atol=1.0)
+        assert (deviation > 0).all()
+    np.testing.assert_allclose(optimizer.predict(rows)["loss"], optimizer.predict(target)["loss"])
+
+
+@pytest.mark.parametrize(
+    "fidelity",
+    [
+        bb.Fidelity(bb.Real("epochs", 0.01, 1.0, log=True), target=1.0),
+        bb.Fidelity(bb.Categorical("solver", ["rough", "fine"]), target="fine"),
+        bb.Fidelity(bb.Integer("steps", 1, 64), target=64),
+    ],
+    ids=lambda f: f.name,
+)
+def test_continuous_and_unordered_fidelities(fidelity):
+    def loss(p):
+        near = {"rough": 0.1, "fine": 1.0}.get(p[fidelity.name], p[fidelity.name])
+        return float((p["x"] - 0.3) ** 2 + 0.1 / float(near) ** 0.25)
+
+    def cost(batch):
+        return np.array(
+            [{"rough": 0.1, "fine": 1.0}.get(v, v) for v in batch[fidelity.name].tolist()], float
+        )
+
+    space = bb.Space(bb.Real("x", 0, 1))
+    problem = bb.problem(loss, space, fidelity=fidelity, cost=cost)
+    optimizer = MultiFidelityBayes(problem, seed=0)
+    for _ in range(10):
+        batch = optimizer.ask()
+        optimizer.tell(batch.with_columns(**problem.measure(batch)))
+    outside = bb.Batch({"x": np.array([0.9]), fidelity.name: batch[fidelity.name], "y": np.ones(1)})
+    optimizer.tell(outside)
+    assert abs(optimizer.recommend()["x"][0] - 0.3) < 0.1
+
+
+def test_one_fidelity_alone_is_bayesian_optimization():
+    problem = bb.problem(
+        lambda p: float(((p["mix"] - BEST) ** 2).sum()), bb.Space(bb.Simplex("mix", 4))
+    )
+    optimizer = MultiFidelityBayes(problem, surrogate=MultiFidelityGP("tasks"), seed=0)
+    for _ in range(14):
+        batch = optimizer.ask()
+        optimizer.tell(batch.with_columns(**problem.measure(batch)))
+    assert problem.measure(optimizer.recommend())["y"][0] < 0.01
+    assert optimizer.evidence == {0.0: 0.0}
+
+
+@pytest.mark.parametrize("wrong", [{"n_init": -1}, {"least_gain": -1.0}, {"weights": [1, 2]}])
+def test_arguments_are_checked(wrong):
+    with pytest.raises(ProblemError, match=next(iter(wrong))):
+        MultiFidelityBayes(Mixture(), **wrong)

@@ -1,0 +1,211 @@
+"""Processes over fidelities: gradients, covariances by brute force, and what levels change."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+import blackbox as bb
+from blackbox.surrogates.features import Features
+from blackbox.surrogates.fidelity import Levels, plain_size
+from blackbox.surrogates.fidelity_data import Alignment, FidelityData
+from blackbox.surrogates.kernel import Kernel
+from blackbox.surrogates.multi_fidelity import (
+    FidelityModel,
+    MultiFidelityGP,
+    fidelity_rows,
+)
+from blackbox.surrogates.shares import SHARES, ShareMap
+
+SPACE = bb.Space(bb.Simplex("m", 4), bb.Real("lr", 0, 1), bb.Categorical("c", ["a", "b"]))
+ORDINAL = bb.Fidelity(bb.Ordinal("n", [1, 2, 3]), target=3)
+FIDELITIES = {
+    "ordinal": ORDINAL,
+    "real": bb.Fidelity(bb.Real("n", 0.1, 1, log=True), target=1.0),
+    "integer": bb.Fidelity(bb.Integer("n", 1, 100), target=60),
+    "categorical": bb.Fidelity(bb.Categorical("n", ["x", "y", "z"]), target="z"),
+    "none": None,
+}
+
+
+def differences(function, x, step=1e-6):
+    """Central differences of a scalar function."""
+    steps = step * np.eye(len(x))
+    return np.array([(function(x + e) - function(x - e)) / (2 * step) for e in steps])
+
+
+def data(fidelity=ORDINAL, n=14, seed=0, noise=None):
+    rng = np.random.default_rng(seed)
+    features, levels = Features(SPACE), Levels(fidelity)
+    x, values = features.draw(n, rng), rng.choice(levels.values, n)
+    sem = None if noise is None else np.full(n, noise)
+    return FidelityData(features, levels, x, values, rng.normal(size=n), sem)
+
+
+def model(given, coupling="truncated", kind="root", seed=1):
+    """A model at hyperparameters away from any optimum."""
+    alignment, likelihood = MultiFidelityGP(coupling)._likelihood(given, kind)
+    theta = likelihood.start(0.3, -2.0)
+    theta = theta + 0.3 * np.random.default_rng(seed).normal(size=len(theta))
+    return FidelityModel(given, kind, alignment, likelihood, theta, {})
+
+
+@pytest.mark.parametrize(("name", "coupling"), [*product(FIDELITIES, ["truncated", "tasks"])])
+def test_gradients_are_those_of_differences(name, coupling):
+    fitted = model(data(FIDELITIES[name], noise=0.1), coupling)
+    likelihood, theta = fitted.likelihood, fitted.theta
+    expected = differences(lambda t: likelihood(t)[0], theta)
+    np.testing.assert_allclose(likelihood(theta)[1], expected, rtol=1e-5, atol=1e-6)
+
+    rng = np.random.default_rng(2)
+    points, values = fitted.features.draw(2, rng), fitted.levels.values
+    weights = [rng.normal(size=2), rng.normal(size=2), *rng.normal(size=(2, 2, len(values)))]
+
+    def total(flat):
+        v = fitted.views(flat.reshape(points.shape), values)
+        parts = (v.mean, v.variance, v.cross, v.seen)
+        return sum(float(np.sum(w * part)) for w, part in zip(weights, parts, strict=True))
+
+    pulled = fitted.views(points, values).pull(*weights)
+    slopes = differences(total, points.ravel()).reshape(points.shape)
+    numbers = fitted.features.numbers
+    np.testing.assert_allclose(pulled[:, numbers], slopes[:, numbers], rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("noise", [None, 0.0, 0.2])
+def test_views_are_posterior_covariances(noise):
+    fitted = model(data(noise=noise))
+    points = fitted.features.draw(5, np.random.default_rng(3))
+    views = fitted.views(points, fitted.levels.values)
+    process, target = fitted.posterior, fitted.rows(points)
+    for j, value in enumerate(fitted.levels.values):
+        own = fitted.own if value == 3 else 0.0
+        there = fitted.rows(points, np.full(5, value))
+        both = np.diag(process.covariance(target, there)) + own
+        spread = np.diag(process.covariance(there, there))
+        added = fitted.noise_at(np.full(5, value))
+        np.testing.assert_allclose(views.cross[:, j], both, atol=1e-10)
+        np.testing.assert_allclose(views.seen[:, j], spread + added, atol=1e-10)
+    expected = np.diag(process.covariance(target, target)) + fitted.own
+    np.testing.assert_allclose(views.variance, expected, atol=1e-10)
+
+
+def test_kernel_by_brute_force():
+    fitted = model(data())
+    rows, theta = fitted.likelihood.rows, fitted.theta
+    size = plain_size(rows.numbers.shape[1], fitted.features.groups)
+    first, second = theta[:size], theta[size : 2 * size].copy()
+    second[:-3] += first[:-3]  # scales are relative
+    shared, wrong = (Kernel(t, fitted.features.groups)(rows, rows) for t in (first, second))
+    power, w = np.exp(theta[2 * size]), theta[2 * size + 1 : 2 * size + 3]
+    value = fitted.kernel(rows, rows)
+    s, g = rows.nearness, rows.design
+    for i, j in product(range(len(rows)), repeat=2):
+        c = (1 - s[i]) * (1 - s[j]) * (1 + s[i] * s[j]) ** power
+        expected = np.exp(g[i] @ w + g[j] @ w) * (shared[i, j] + c * wrong[i, j])
+        assert value[i, j] == pytest.approx(expected + 4.0 * g[i] @ g[j])
+
+
+def test_shift_and_stretch_of_a_cheap_level_leave_the_target_alone():
+    given = data(n=40)
+    low = given.fidelity == 1
+    y = np.where(low, 50.0 + 7.0 * given.y, given.y)
+    moved = FidelityData(given.features, given.levels, given.x, given.fidelity, y)
+    points = given.features.draw(20, np.random.default_rng(0))
+    first, second = (MultiFidelityGP().fit(d, None) for d in (given, moved))
+    np.testing.assert_allclose(first.predict(points)[0], second.predict(points)[0], atol=1e-6)
+    there = second.predict_at(points, np.full(20, 1))[0]
+    np.testing.assert_allclose(there, 50.0 + 7.0 * first.predict_at(points, np.full(20, 1))[0])
+
+
+def test_cheap_rows_improve_the_target_where_they_are_alike_and_not_where_they_are_noise():
+    rng = np.random.default_rng(0)
+    features, levels = Features(bb.Space(bb.Simplex("m", 5))), Levels(ORDINAL)
+    x = features.draw(50, rng)
+    truth = -((x - 0.2) ** 2).sum(axis=1) * 10
+    values = np.repeat([1, 3], [44, 6])
+    test = features.draw(200, rng)
+    right = -((test - 0.2) ** 2).sum(axis=1) * 10
+    error = {}
+    for name, low in {"alike": truth + 0.2 * x[:, 0], "noise": rng.normal(size=50)}.items():
+        y = np.where(values == 1, low, truth)
+        both = MultiFidelityGP().fit(FidelityData(features, levels, x, values, y), None)
+        error[name] = np.corrcoef(both.predict(test)[0], right)[0, 1]
+    at = values == 3
+    alone = FidelityData(features, levels, x[at], values[at], truth[at])
+    error["alone"] = np.corrcoef(MultiFidelityGP().fit(alone, None).predict(test)[0], right)[0, 1]
+    assert error["alike"] > 0.95
+    assert error["alike"] > error["alone"] + 0.1
+    assert error["noise"] > error["alone"] - 0.3
+
+
+def test_known_noise_of_none_makes_told_rows_certain():
+    given = data(noise=0.0, n=30)
+    fitted = MultiFidelityGP().fit(given, None)
+    at = given.fidelity == 3
+    np.testing.assert_allclose(
+        fitted.outcomes.backward(fitted.means(given.x[at])), given.y[at], atol=1e-6
+    )
+    views = fitted.views(given.x[at], fitted.levels.values)
+    assert views.variance.max() < 1e-9
+    assert not views.cross.any()
+    apart = fitted.features.draw(3, np.random.default_rng(9))
+    assert (fitted.views(apart, fitted.levels.values).variance > fitted.own).all()
+
+
+@pytest.mark.parametrize("kind", SHARES)
+def test_maps_of_shares_are_monotone_from_0_to_1_with_their_slopes(kind):
+    features = Features(SPACE)
+    shares = ShareMap(features, kind)
+    points = np.repeat(features.draw(1, np.random.default_rng(0)), 11, axis=0)
+    points[:, 0] = np.linspace(0, 1, 11)
+    mapped = shares.rows(points).numbers[:, 0]
+    assert mapped[0] == 0
+    assert mapped[-1] == pytest.approx(1)
+    assert (np.diff(mapped) > 0).all()
+    ones = np.ones((11, len(features.numbers)))
+    slope = shares.on_features(points, ones)[:, 0]
+    up, down = points.copy(), points.copy()
+    up[:, 0] += 1e-7
+    down[:, 0] -= 1e-7
+    numeric = (shares.rows(up).numbers[:, 0] - shares.rows(down).numbers[:, 0]) / 2e-7
+    np.testing.assert_allclose(slope[1:], numeric[1:], rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", FIDELITIES)
+def test_levels_end_at_the_target_and_nearness_grows_towards_it(name):
+    levels = Levels(FIDELITIES[name])
+    s = levels.nearness(levels.values)
+    assert s[-1] == 1
+    assert levels.at_target(levels.values)[-1]
+    assert not levels.at_target(levels.values)[:-1].any()
+    assert (np.diff(s) >= 0).all()
+    assert (s >= 0).all()
+    assert not levels.design(levels.target).any()
+    assert levels.design(levels.values).shape == (len(levels.values), levels.width)
+
+
+def test_a_level_with_few_rows_is_standardised_like_its_neighbour():
+    given = data(n=40)
+    values = np.where(np.arange(40) < 38, 1, 3)
+    y = np.where(values == 1, 100.0, 0.0) + 3.0 * given.y
+    few = FidelityData(given.features, given.levels, given.x, values, y)
+    shift, scale = Alignment.of(few).at(np.array([1, 2, 3]))
+    assert scale[2] == scale[0] == pytest.approx(y[:38].std())
+    assert shift[2] == pytest.approx(y[38:].mean())
+    assert shift[0] == pytest.approx(y[:38].mean())
+    assert shift[1] in (shift[0], shift[2])
+
+
+def test_memory_goes_on_and_thinning_keeps_the_target():
+    given = data(n=60)
+    whole = MultiFidelityGP().fit(given, None)
+    again = MultiFidelityGP().fit(given, whole.memory())
+    np.testing.assert_array_equal(again.theta, whole.theta)
+    thin = given.thinned(30)
+    assert len(thin.y) == 30
+    assert (thin.fidelity == 3).sum() == (given.fidelity == 3).sum()
+    rows = fidelity_rows(ShareMap(given.features, "log"), given.levels, thin.x, thin.fidelity)
+    assert len(rows) == len(rows[:10].joined(rows[10:])) == 30
