@@ -9,8 +9,9 @@ import blackbox as bb
 from blackbox.acquisitions.fidelity_gains import FidelityKG, FidelityMES
 from blackbox.errors import BlackboxError, ProblemError, TellError
 from blackbox.optimizers.multi_fidelity import MultiFidelityBayes, NearShares
-from blackbox.optimizers.multi_fidelity.region import divergence
+from blackbox.optimizers.multi_fidelity.region import Inside, divergence
 from blackbox.state import pack, unpack
+from blackbox.surrogates.features import Features
 from blackbox.surrogates.multi_fidelity import MultiFidelityGP
 from blackbox.testing import Check, checks
 
@@ -168,7 +169,7 @@ def test_mixtures_stay_near_the_natural_shares():
     near = NearShares({"mix": natural}, radius=0.05)
     problem = Mixture()
     optimizer = MultiFidelityBayes(problem, region=near, seed=0)
-    for _ in range(12):
+    for _ in range(9):
         batch = optimizer.ask()
         assert divergence(batch["mix"], natural)[0] <= 0.05 + 1e-9
         optimizer.tell(batch.with_columns(**problem.measure(batch)))
@@ -183,6 +184,27 @@ def test_mixtures_stay_near_the_natural_shares():
     ):
         with pytest.raises(ProblemError, match="NearShares"):
             MultiFidelityBayes(problem, region=wrong)
+
+
+def test_the_gradient_inside_the_region_is_that_of_differences():
+    near = NearShares({"mix": [0.4, 0.3, 0.2, 0.1]}, radius=0.1)
+    features = Features(Mixture.space)
+    weights = np.array([1.0, -2.0, 0.5, 3.0])
+
+    class Bowl:
+        def values(self, points):
+            return (weights * points**2).sum(axis=1)
+
+        def values_and_gradients(self, points):
+            return self.values(points), 2 * weights * points
+
+    function = Inside(Bowl(), near, features)
+    points = features.draw(6, np.random.default_rng(0))
+    gradients = function.values_and_gradients(points)[1]
+    # Along the simplex, where a sum of one is kept.
+    for away in np.eye(4)[1:] - np.eye(4)[:1]:
+        ends = [function.values(points + sign * 1e-6 * away) for sign in (1, -1)]
+        np.testing.assert_allclose(gradients @ away, np.subtract(*ends) / 2e-6, atol=1e-5)
 
 
 def test_it_stops_where_the_gain_is_not_worth_the_cost():

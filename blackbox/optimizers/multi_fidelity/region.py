@@ -14,6 +14,7 @@ from blackbox.space import Simplex, Space
 from blackbox.surrogates.features import Features
 
 _HALVINGS = 40
+_LEAST = 1e-12  # share; mixtures closer are the same
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,26 @@ class NearShares:
             points[:, block] = self._drawn(points[:, block], center)
         return points
 
+    def pull(self, features: Features, points: Array, inside: Array, slopes: Array) -> Array:
+        """(m, d) derivatives by rows, of those by the rows drawn in.
+
+        A mixture h is drawn to x = c + t (h - c), and t follows from the divergence of x, which
+        stays at the radius: with its gradient g,
+        ``dt = -t (g . dh) / (g . (h - c))``.
+        """
+        slopes = slopes.copy()
+        for name, shares in self.natural.items():
+            block = features.blocks[name]
+            center = np.asarray(shares, dtype=np.float64) / np.sum(shares)
+            h, x = points[:, block] - center, inside[:, block]
+            drawn = np.abs(points[:, block] - x).max(axis=1) > _LEAST
+            t = np.linalg.norm(x - center, axis=1) / np.maximum(np.linalg.norm(h, axis=1), 1e-300)
+            g = np.log(np.maximum(x, _LEAST) / center) + 1.0
+            along = (slopes[:, block] * h).sum(axis=1) / (g * h).sum(axis=1)
+            pulled = t[:, None] * (slopes[:, block] - g * along[:, None])
+            slopes[:, block] = np.where(drawn[:, None], pulled, slopes[:, block])
+        return slopes
+
     def _drawn(self, mixes: Array, center: Array) -> Array:
         low, high = np.zeros(len(mixes)), np.ones(len(mixes))
         for _ in range(_HALVINGS):
@@ -97,5 +118,6 @@ class Inside:
         return self.function.values(self.region.inside(self.features, points))
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
-        # The gradient is that at the row drawn in: how far it is drawn is taken for constant.
-        return self.function.values_and_gradients(self.region.inside(self.features, points))
+        inside = self.region.inside(self.features, points)
+        values, gradients = self.function.values_and_gradients(inside)
+        return values, self.region.pull(self.features, points, inside, gradients)
