@@ -119,6 +119,23 @@ def sizes(results: Results) -> Figure:
     return figure
 
 
+def fidelities(results: Results) -> Figure:
+    """The size of every row against the cost spent before it, study by study."""
+    told = [study for study in results.told if study.evidence]
+    figure, (ax,) = _figure(0.9 + 0.5 * len(results.problem.sizes))
+    sizes = [*results.problem.sizes]
+    for i, study in enumerate(told):
+        at = np.array([sizes.index(int(size)) for size in study.history["params"]])
+        before = np.cumsum(study.history["cost"]) - study.history["cost"]
+        lift = 0.5 * (i + 0.5) / len(told) - 0.25
+        ax.scatter(before, at + lift, s=12, color=colour(0), alpha=0.6, lw=0)
+    ax.set_yticks(range(len(sizes)), [f"{size:,} parameters" for size in sizes])
+    ax.set_ylim(-0.5, len(sizes) - 0.5)
+    ax.set_xlabel("cost spent (training runs of the target size)")
+    tidy(ax)
+    return figure
+
+
 def shares(results: Results) -> Figure:
     """Loss against the share of each domain, for every mixture tried at the target size."""
     figure, axes = _figure(4.4, 3, 2)

@@ -136,3 +136,28 @@ def sizes(results: Results) -> str:
         texts.append(f"{rho:.2f} with {params:,} parameters at {cost:.1f} % of the cost")
     n = len(results.ladder[target.params])
     return f"Rank correlation with the target size over {n} mixtures: {', '.join(texts)}."
+
+
+def fidelities(results: Results) -> list[str]:
+    """Which sizes each optimizer that chooses them bought, and what their rows were worth."""
+    sentences = []
+    for name in results.optimizers:
+        told = [study for study in results.of(name) if study.evidence]
+        if not told:
+            continue
+        bought = [
+            np.concatenate([t.history["params"] for t in told]) == s for s in told[0].evidence
+        ]
+        counts = ", ".join(
+            f"{rows.sum() / len(told):.1f} of {size:,} parameters"
+            for size, rows in zip(told[0].evidence, bought, strict=True)
+        )
+        smaller = [s for s in told[0].evidence if s != results.problem.target.params]
+        nats = ", ".join(
+            f"{np.median([t.evidence[s] for t in told]):+.1f} for {s:,} parameters" for s in smaller
+        )
+        sentences.append(
+            f"{name} bought {counts} on average. Forecasts of the target's rows with those of a "
+            f"smaller size rather than without, in nats (median; below 0 they mislead): {nats}."
+        )
+    return sentences

@@ -118,6 +118,10 @@ def _matters(results: Results) -> list[str]:
 
 
 def _sizes(results: Results) -> list[str]:
+    bought = [paragraph(sentence) for sentence in reading.fidelities(results)]
+    if bought:
+        words = "The size of every row; one line of points a study."
+        bought.append(picture(figures.fidelities(results), words))
     return [
         heading("Can a smaller model stand in?"),
         paragraph(reading.sizes(results)),
@@ -127,6 +131,7 @@ def _sizes(results: Results) -> list[str]:
         ),
         table(["parameters", "width", "trained on", "cost", "CPU s, median"], _size_rows(results)),
         paragraph("On a CPU a small model takes more time than its operations say."),
+        *bought,
     ]
 
 

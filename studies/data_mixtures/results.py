@@ -8,7 +8,7 @@ same seeds, and only those losses are compared.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +38,10 @@ class Told:
         history: rows told.
         failures: id to reason.
         seconds: wall time the study ran, earlier sessions included.
+        recommended: the mixture that the optimizer recommends at the target and the loss it expects
+            there, where it chooses sizes; None takes the best row at the largest size.
+        evidence: size to the nats by which its rows have improved forecasts of the target's, where
+            the optimizer judges sizes.
     """
 
     optimizer: str
@@ -45,6 +49,8 @@ class Told:
     history: Batch
     failures: Mapping[int, str]
     seconds: float
+    recommended: tuple[Floats, float] | None = None
+    evidence: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -183,7 +189,8 @@ def make_plan(told: Sequence[Told], repeats: int, ladder: int) -> Plan:
         if len(largest) == 0:
             continue
         at = int(np.argmin(largest["loss"]))
-        candidates[study.label] = (largest["mix"][at], float(largest["loss"][at]))
+        best = largest["mix"][at], float(largest["loss"][at])
+        candidates[study.label] = best if study.recommended is None else study.recommended
         starts.append(rows["mix"][:first])
     return Plan(candidates, np.concatenate(starts)[:ladder], repeats)
 

@@ -95,7 +95,17 @@ def run_study(options: Options, name: str, seed: int) -> Told:
                 spoken = study.cost
                 best = "none yet" if study.best is None else f"{study.best['loss']:.3f}"
                 _say(f"{path.name}: cost {study.cost:.1f} of {options.max_cost:g}, best {best}")
-        return Told(name, seed, study.history, study.failures, study.seconds)
+        chosen = _recommended(study)
+        return Told(name, seed, study.history, study.failures, study.seconds, *chosen)
+
+
+def _recommended(study: bb.Study) -> tuple[Any, dict[int, float]]:
+    """What an optimizer that chooses sizes recommends and expects, and its evidence."""
+    made = study.optimizer
+    if not isinstance(made, bb.MultiFidelityBayes) or not study.history["ok"].any():
+        return None, {}
+    row = made.recommend()
+    return (row["mix"][0], float(made.predict(row)["loss"][0][0])), made.evidence
 
 
 def run(options: Options) -> Results:
@@ -145,8 +155,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     )
     add = parser.add_argument
     add("--tiny", action="store_true", help="seconds instead of minutes; the losses mean little")
-    names = "as in blackbox: Bayes, Random, Sobol, optuna.TPE, ...; default: Bayes Random"
-    add("--optimizers", nargs="+", default=["Bayes", "Random"], metavar="NAME", help=names)
+    default = ["MultiFidelityBayes", "Bayes", "Random"]
+    names = f"as in blackbox: Sobol, optuna.TPE, ...; default: {' '.join(default)}"
+    add("--optimizers", nargs="+", default=default, metavar="NAME", help=names)
     add("--seeds", nargs="+", type=int, metavar="SEED", help="default: 0 1 2 3; tiny: 0")
     add(
         "--max-cost",
