@@ -60,3 +60,6 @@ autodoc_type_aliases = {
     name: name
     for name in ("Array", "Cube", "Data", "Floats", "Point", "XAxis", "ArrayLike", "NDArray")
 } | {"npt.ArrayLike": "ArrayLike"}
+
+# Signatures say Model and Backbone for short, and more than one module has such a name.
+suppress_warnings = ["ref.python"]

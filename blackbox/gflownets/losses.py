@@ -27,7 +27,7 @@ def trajectory_balance(log_z: Tensor, log_pf: Tensor, log_pb: Tensor, log_reward
 
 
 def detailed_balance(log_flow: Tensor, log_pf: Tensor, log_pb: Tensor, child: Tensor) -> Tensor:
-    """Mean over transitions of (log F(s) + log P_F(s'|s) - log P_B(s|s') - log F(s'))^2.
+    """Mean of ``(log F(s) + log P_F(s'|s) - log P_B(s|s') - log F(s'))^2`` over transitions.
 
     Args:
         log_flow: (N,) of the states before.
@@ -102,7 +102,7 @@ def listwise(log_reward: Tensor, label: Tensor) -> Tensor:
 
 
 def uniform_backward(log_pb: Tensor, mask: Tensor) -> Tensor:
-    """Mean over states of KL(uniform over the parents || P_B).
+    """Mean over states of ``KL(uniform over the parents || P_B)``.
 
     Args:
         log_pb: (N, A) log backward policies of states that have parents.

@@ -15,7 +15,7 @@ from blackbox.metrics.scores import Floats
 
 
 def l1_distance(law: npt.ArrayLike, target: npt.ArrayLike) -> float:
-    """sum over x of |p(x) - q(x)|: twice the total variation.
+    """``sum over x of |p(x) - q(x)|``: twice the total variation.
 
     Args:
         law: (N,) probabilities p.

@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 class HyperGrid(Exhaustive):
     """A grid whose reward is high near its corners (Bengio et al. 2021, section 4.1).
 
-    With a_i = |x_i / (side - 1) - 1/2| the reward is
+    With ``a_i = |x_i / (side - 1) - 1/2|`` the reward is
     r0 + r1 prod 1[a_i > 0.25] + r2 prod 1[0.3 < a_i < 0.4]: plateaus at the 2^d corners, and a
     ring of modes inside each, far apart from one another.
 
