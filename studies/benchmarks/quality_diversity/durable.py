@@ -129,7 +129,7 @@ def table(results: Results) -> Path:
             "elite by elite, parents included.",
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.seeds,
         libraries=("numpy", "numba"),
         command="quality_diversity durable",
     )

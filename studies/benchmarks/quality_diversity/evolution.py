@@ -151,7 +151,7 @@ def table(results: Results) -> Path:
             f"A run that stays in a local optimum counts {MOST:,}.",
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.seeds,
         libraries=("numpy", "cma", "ribs"),
         command="quality_diversity evolution",
     )

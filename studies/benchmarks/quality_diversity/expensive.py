@@ -48,7 +48,7 @@ def table(results: Results) -> Path:
             "CMA-ME with one strategy of 8 rows. BOP-Elites row by row after 16 Sobol points.",
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.seeds,
         libraries=("numpy", "scipy", "ribs", "scikit-learn"),
         command="quality_diversity expensive",
     )

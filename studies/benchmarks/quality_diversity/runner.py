@@ -188,6 +188,11 @@ class Results:
         """Algorithms that have results, in the suite's order."""
         return [name for name in self.versions if any(o == name for _, o, _ in self._data)]
 
+    @property
+    def seeds(self) -> range:
+        """Seeds of the algorithms that ran most."""
+        return range(max((seed + 1 for _, _, seed in self._data), default=0))
+
     def notes(self) -> list[str]:
         """Versions, numbers of seeds and crashes, for the foot of a table."""
         notes = ["Versions: " + ", ".join(f"{n} {self.versions[n]}" for n in self.names) + "."]

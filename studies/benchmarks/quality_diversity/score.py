@@ -61,7 +61,7 @@ def table(results: Results) -> Path:
             "evaluation excluded.",
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.seeds,
         libraries=("numpy", "numba", "ribs"),
         command=f"quality_diversity {results.suite.name}",
     )
@@ -79,7 +79,8 @@ def merit(results: Results, figure: Callable[[dict[str, Any]], float]) -> list[d
 def _spread(values: list[float]) -> str | None:
     if not values:
         return None
-    shown = f"{np.mean(values):.3g}"
+    mean = float(np.mean(values))
+    shown = f"{mean:,.0f}" if mean >= 1000 else f"{mean:.3g}"
     return f"{shown} ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else shown
 
 

@@ -183,7 +183,7 @@ def table(results: Results) -> Path:
             "First result: from the start of Python to the first batch of 100 told.",
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.seeds,
         libraries=("numpy", "numba", "ribs"),
         command="quality_diversity speed",
     )
