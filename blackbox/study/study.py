@@ -17,7 +17,7 @@ from blackbox.formulation import Problem, missing, no_inputs, outcome
 from blackbox.optimizer import Optimizer
 from blackbox.study.budget import Budget
 from blackbox.study.loop import Loop, OnError, Plan
-from blackbox.study.record import Record
+from blackbox.study.record import Record, open_study
 from blackbox.study.risk import best_design
 from blackbox.study.show import Progress, study_html
 from blackbox.study.table import Table
@@ -95,9 +95,12 @@ class Study(Record):
         """
         if self._keep:
             return self._table.batch if len(self._table) else self._empty()
-        if self._journal is None:
+        if self._journal is not None:
+            return self._journal.history()
+        if self.path is None:
             raise StorageError("history was not kept: give keep_history=True or a path")
-        return self._journal.history()
+        history = open_study(self.path).history
+        return history if len(history) else self._empty()
 
     @property
     def told(self) -> int:
@@ -128,9 +131,9 @@ class Study(Record):
     @property
     def failures(self) -> dict[int, str]:
         """Id to traceback or reason, for rows that failed."""
-        if self._keep or self._journal is None:
+        if self._keep or self.path is None:
             return dict(self._reasons)
-        return self._journal.reasons()
+        return self._journal.reasons() if self._journal else open_study(self.path).failures
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
@@ -306,14 +309,13 @@ class Study(Record):
     def close(self) -> None:
         """Close the study's file; a closed study can still be read, plotted and exported.
 
+        What ``keep_history=False`` has not kept in memory is read from the disk then too.
+
         Raises:
             StorageError: the disk still refuses rows that were told; the study stays open.
         """
         if self._journal is not None:
             self._journal.flush()
-            if not self._keep:
-                history, self._reasons = self.history, self.failures
-                self._table, self._keep = Table(history if len(history) else None), True
             self._journal.close()
             self._journal = None
 

@@ -294,7 +294,10 @@ def test_history_can_live_on_disk_alone(tmp_path):
         assert study.history[study.history["id"] >= 0].equals(kept)
     with study_of(Quadratic(), tmp_path / "s", keep_history=False) as study:
         assert (study.told, study.evaluations, study.best["f"]) == (21, 20, -1.0)
+    # Closed, it is still read from the disk: ten million rows must not come into memory here.
+    assert len(study._table) == 0
     assert len(study.history) == 21
+    assert study.failures == {}
 
 
 def test_another_problem_or_optimizer_is_refused_with_every_difference(tmp_path):
