@@ -143,8 +143,8 @@ def table(results: Results) -> Path:
         },
         [
             "MOQD score: sum over cells of the hypervolume of the front, divided by what it would "
-            "be if both objectives were at their best in every cell; 0 is their mean over the space. "
-            "Mean and standard deviation over seeds.",
+            "be if both objectives were at their best in every cell; 0 is their mean over the "
+            "space. Mean and standard deviation over seeds.",
             "200 000 evaluations in batches of 200, 16 x 16 cells, fronts of 50 at most, "
             "Iso+LineDD with steps of 0.1 and 0.2 along the line for both.",
             "Evaluations a CPU second: of ask and tell in the median round, one thread.",
