@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 import blackbox as bb
-from studies.benchmarks.report import write_table
+from studies.benchmarks.common.report import write_table
 
 SEEDS = (0, 1, 2, 3, 4)
 

@@ -26,7 +26,7 @@ from typing import Any
 
 from blackbox.errors import BlackboxError
 from blackbox.executors import Dispatcher, LocalExecutor, Outcome, RayExecutor, dask_executor
-from studies.benchmarks.report import write_table
+from studies.benchmarks.common.report import write_table
 
 SEED = 0
 WORKERS = 2

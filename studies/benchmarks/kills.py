@@ -182,7 +182,7 @@ def _told(folder: Path) -> dict[str, float]:
 
 def main() -> None:
     """Run the benchmark and write its table."""
-    from studies.benchmarks.report import write_table
+    from studies.benchmarks.common.report import write_table
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 import blackbox as bb
-from studies.benchmarks.report import write_table
+from studies.benchmarks.common.report import write_table
 
 DIMENSION = 10
 BATCHES = (1, 100, 10_000)

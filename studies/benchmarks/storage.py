@@ -26,7 +26,7 @@ from optuna.storages.journal import JournalFileBackend
 from blackbox.batch import Batch
 from blackbox.storage import StudyWriter
 from studies.benchmarks import faults
-from studies.benchmarks.report import write_table
+from studies.benchmarks.common.report import write_table
 
 PARAMETERS = [f"x{i}" for i in range(20)]
 ROUNDS = 3

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import blackbox as bb
-from studies.benchmarks import report
 from studies.benchmarks.bayes import designs, regret, tables
 from studies.benchmarks.bayes.__main__ import main
 from studies.benchmarks.bayes.foreign import Foreign, WorkerError, close_workers
@@ -14,7 +13,8 @@ from studies.benchmarks.bayes.peers import PEERS
 from studies.benchmarks.bayes.problems import Moved
 from studies.benchmarks.bayes.runner import Case, Results, optimize
 from studies.benchmarks.bayes.several import FromBoTorch, Truss
-from studies.benchmarks.bayes.store import Result, Store
+from studies.benchmarks.common import report
+from studies.benchmarks.common.store import Result, Store
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ class TestRuns:
     def test_sobol_and_bayes_on_branin(self, tables_in, tmp_path):
         case = Case(lambda seed: bb.problems.Branin(), evaluations=6)
         store = Store("regret", tmp_path)
-        for name, version in (("Sobol", PEERS["Sobol"].version), ("Bayes", "a"), ("Bayes", "b")):
+        for name, version in (("Sobol", PEERS["Sobol"].version()), ("Bayes", "a"), ("Bayes", "b")):
             data = optimize(case, name, 0)
             assert len(data["values"]) == len(data["cpu"]) == 6
             store.append(Result("Branin 2", name, 0, version, data=data))

@@ -9,11 +9,11 @@ import blackbox as bb
 from blackbox.problems import HyperGridObjectives
 from blackbox.problems.exhaustive import Exhaustive
 from blackbox.testing import check_optimizer
-from studies.benchmarks import report
-from studies.benchmarks.bayes.store import Store
+from studies.benchmarks.common import report
+from studies.benchmarks.common.store import Store
+from studies.benchmarks.common.suites import Algorithm, Results, Suite, run
 from studies.benchmarks.gflownets import baselines, grid, grids, ngrams, pareto, tables
 from studies.benchmarks.gflownets.loop import optimize
-from studies.benchmarks.gflownets.runner import Algorithm, Results, Suite, run
 
 
 class Digits(Exhaustive):
@@ -103,7 +103,7 @@ class TestTables:
             tables.OURS: Algorithm(random, "numpy"),
             "TB 2": Algorithm(random, "numpy"),
             "TB 4": Algorithm(random, "numpy"),
-            "GA": Algorithm(broken, "baselines"),
+            "GA": Algorithm(broken, "numpy"),
             "Random": Algorithm(random, "numpy"),
         }
         suite = Suite(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import blackbox as bb
-from studies.benchmarks import report as tables
 from studies.benchmarks.bayes import data
+from studies.benchmarks.common import report as tables
 from studies.benchmarks.llambo import faults, hybrid, requests
 from studies.benchmarks.llambo.__main__ import main as benchmark
 from studies.llambo import report

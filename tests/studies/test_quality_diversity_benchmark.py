@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studies.benchmarks import report
-from studies.benchmarks.bayes.store import Result, Store
+from studies.benchmarks.common import report
+from studies.benchmarks.common.store import Result, Store
+from studies.benchmarks.common.suites import Results
 from studies.benchmarks.quality_diversity import score, several
 from studies.benchmarks.quality_diversity.__main__ import main
-from studies.benchmarks.quality_diversity.runner import Results
 from studies.benchmarks.quality_diversity.settings import Judge, illuminate, outcomes
 
 

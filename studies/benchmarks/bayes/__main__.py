@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from studies.benchmarks.bayes.environments import BENCH
-from studies.benchmarks.bayes.foreign import ONE_THREAD
 from studies.benchmarks.bayes.peers import PEERS
+from studies.benchmarks.common.environments import BENCH, ONE_THREAD
 
 SUITES = ("regret", "timing", "llambo", "mixed", "several", "noisy")
 
@@ -19,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the arguments, run the suite, write its table."""
     os.environ.update(ONE_THREAD)  # before NumPy is imported
     from studies.benchmarks.bayes.runner import Results, Suite, run
-    from studies.benchmarks.bayes.store import Store
+    from studies.benchmarks.common.store import Store
 
     args = _parser().parse_args(arguments)
     suite: Suite = import_module(f"studies.benchmarks.bayes.{args.suite}").SUITE

@@ -13,15 +13,7 @@ import numpy as np
 import blackbox as bb
 from blackbox.batch import Batch
 from blackbox.optimizers._replay import Peer, Told
-from studies.benchmarks.bayes.environments import ROOT, python
-
-#: Variables that keep a process to one thread.
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-}
+from studies.benchmarks.common.environments import ONE_THREAD, ROOT, python
 
 
 class WorkerError(Exception):

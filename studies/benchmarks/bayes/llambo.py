@@ -19,7 +19,7 @@ from studies.benchmarks.bayes import data
 from studies.benchmarks.bayes.peers import OURS
 from studies.benchmarks.bayes.runner import Case, Results, Suite
 from studies.benchmarks.bayes.tables import NOTES, medians, overview
-from studies.benchmarks.report import write_table
+from studies.benchmarks.common.report import write_table
 
 #: The published runs score exactly what scikit-learn scores today on these.
 DATASETS = ("breast", "digits", "iris", "wine")

@@ -13,7 +13,7 @@ from studies.benchmarks.bayes import choices, data, designs
 from studies.benchmarks.bayes.peers import OURS
 from studies.benchmarks.bayes.runner import Case, Results, Suite
 from studies.benchmarks.bayes.tables import NOTES, medians, overview
-from studies.benchmarks.report import write_table
+from studies.benchmarks.common.report import write_table
 
 REACTION_EVALUATIONS = 50
 

@@ -15,7 +15,7 @@ from studies.benchmarks.bayes.peers import OURS, noisy
 from studies.benchmarks.bayes.problems import Bbob, Moved
 from studies.benchmarks.bayes.runner import Case, Loop, Results, Suite
 from studies.benchmarks.bayes.tables import NOTES, medians, overview
-from studies.benchmarks.report import write_table
+from studies.benchmarks.common.report import write_table
 
 EVALUATIONS = 60
 BATCH = 8

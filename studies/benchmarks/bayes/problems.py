@@ -10,8 +10,8 @@ import numpy as np
 
 import blackbox as bb
 from blackbox.batch import Array, Batch
-from studies.benchmarks.bayes.environments import borrow
 from studies.benchmarks.bayes.runner import Case
+from studies.benchmarks.common.environments import borrow
 
 #: BBOB: separable (2, 3), moderate conditioning (6, 7, 8), high conditioning (10, 12, 13), many
 #: optima with structure (15, 17) and without (20, 21).

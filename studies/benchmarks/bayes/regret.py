@@ -10,7 +10,7 @@ from studies.benchmarks.bayes.peers import OURS
 from studies.benchmarks.bayes.problems import bbob, classics, optimum
 from studies.benchmarks.bayes.runner import Results, Suite
 from studies.benchmarks.bayes.tables import NOTES, medians, overview
-from studies.benchmarks.report import write_table
+from studies.benchmarks.common.report import write_table
 
 #: What the slow peers are run on.
 SUBSET = (

@@ -21,9 +21,10 @@ import numpy as np
 
 import blackbox as bb
 from blackbox.batch import Batch
-from studies.benchmarks.bayes.foreign import ONE_THREAD, Foreign, close_workers
+from studies.benchmarks.bayes.foreign import Foreign, close_workers
 from studies.benchmarks.bayes.peers import PEERS
-from studies.benchmarks.bayes.store import Result, Store
+from studies.benchmarks.common.environments import ONE_THREAD
+from studies.benchmarks.common.store import Result, Store
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def run(
         for seed in range(seeds)
         for problem in (problems or suite.only.get(optimizer) or suite.cases)
     ]
-    versions = {name: version_of(name, version) for name in optimizers}
+    versions = {name: PEERS[name].version(version) for name in optimizers}
     missing = [task for task in tasks if (*task, versions[task[1]]) not in finished]
     for number, (task, outcome) in enumerate(_results(suite, missing, timeout), start=1):
         problem, optimizer, seed = task
@@ -194,12 +195,6 @@ def run(
             f"{_said(result)}",
             flush=True,
         )
-
-
-def version_of(optimizer: str, ours: str | None) -> str:
-    """The version of an optimizer; ours is ``ours`` where that is given."""
-    peer = PEERS[optimizer]
-    return ours if ours and peer.distribution is peer.environment is None else peer.version
 
 
 def _said(result: Result) -> str:
@@ -264,7 +259,7 @@ class Results:
         kept = [result for result in found if result.optimizer in PEERS]
         last = {result.optimizer: result.version for result in kept}
         self.versions = {
-            name: version_of(name, version or last[name])
+            name: PEERS[name].version(version or last[name])
             for name in [*suite.optimizers, *last]
             if name in last
         }

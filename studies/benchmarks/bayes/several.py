@@ -15,7 +15,7 @@ from blackbox.batch import Array, Batch
 from studies.benchmarks.bayes.peers import OURS
 from studies.benchmarks.bayes.runner import Case, Results, Suite
 from studies.benchmarks.bayes.tables import NOTES, medians, overview
-from studies.benchmarks.report import write_table
+from studies.benchmarks.common.report import write_table
 
 
 class ZDT3(bb.Problem):

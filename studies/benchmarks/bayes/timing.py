@@ -15,7 +15,7 @@ from studies.benchmarks.bayes.peers import OURS
 from studies.benchmarks.bayes.problems import Moved
 from studies.benchmarks.bayes.runner import Case, Loop, Results, Suite
 from studies.benchmarks.bayes.workers.protocol import resident
-from studies.benchmarks.report import write_table
+from studies.benchmarks.common.report import write_table
 
 SIZES = (20, 50, 100, 200, 500, 1000)
 DIMENSION = 10

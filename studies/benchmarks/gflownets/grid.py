@@ -16,10 +16,10 @@ import numpy as np
 import blackbox as bb
 from blackbox.optimizers.gflownets import Policy
 from blackbox.problems import HyperGrid
-from studies.benchmarks.bayes.environments import ROOT, python
-from studies.benchmarks.bayes.foreign import ONE_THREAD
-from studies.benchmarks.gflownets.runner import Algorithm, Results, Suite
-from studies.benchmarks.report import write_table
+from studies.benchmarks.common.environments import ONE_THREAD, ROOT, python
+from studies.benchmarks.common.report import write_table
+from studies.benchmarks.common.suites import Algorithm, Results, Suite
+from studies.benchmarks.gflownets.sources import GFLOWNETS
 
 WARM = 20
 
@@ -202,7 +202,7 @@ def _timed(results: Results, name: str, case: Speed) -> dict[str, Any]:
 SUITE = Suite(
     "grid",
     CASES,
-    {OURS: Algorithm(ours), THEIRS: Algorithm(theirs, environment="torchgfn")},
+    {OURS: Algorithm(ours, GFLOWNETS), THEIRS: Algorithm(theirs, environment="torchgfn")},
     work,
     table,
     only={THEIRS: [name for name, case in CASES.items() if isinstance(case, Speed)]},

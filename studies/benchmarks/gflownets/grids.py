@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from studies.benchmarks.gflownets.runner import Algorithm, Results, Suite
-from studies.benchmarks.report import write_table
+from studies.benchmarks.common.report import write_table
+from studies.benchmarks.common.suites import Algorithm, Results, Suite
+from studies.benchmarks.gflownets.sources import GFLOWNETS
 from studies.gflownets.grids import OP, PC, known, learnt
 
 NAMES = ("branin", "currin", "shubert", "beale")
@@ -48,8 +49,8 @@ def work(case: Case, method: Algorithm, seed: int) -> dict[str, Any]:
 
 
 ALGORITHMS: Mapping[str, Algorithm] = {
-    OP: Algorithm(lambda: OP),
-    PC: Algorithm(lambda: PC),
+    OP: Algorithm(lambda: OP, GFLOWNETS),
+    PC: Algorithm(lambda: PC, GFLOWNETS),
 }
 
 

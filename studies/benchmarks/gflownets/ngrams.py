@@ -10,10 +10,11 @@ import numpy as np
 
 import blackbox as bb
 from blackbox.problems import NGrams
+from studies.benchmarks.common.report import write_table
+from studies.benchmarks.common.suites import Algorithm, Results, Suite
 from studies.benchmarks.gflownets.baselines import RegularizedEvolution
 from studies.benchmarks.gflownets.loop import optimize
-from studies.benchmarks.gflownets.runner import Algorithm, Results, Suite
-from studies.benchmarks.report import write_table
+from studies.benchmarks.gflownets.sources import BASELINES, GFLOWNETS
 
 EVALUATIONS, BATCH = 2_000, 100
 
@@ -25,11 +26,11 @@ CASES = {
 }
 
 ALGORITHMS: Mapping[str, Algorithm] = {
-    "OrderPreservingGFN": Algorithm(lambda p, seed: bb.OrderPreservingGFN(p, seed=seed)),
-    "PreferenceGFN": Algorithm(lambda p, seed: bb.PreferenceGFN(p, seed=seed)),
+    "OrderPreservingGFN": Algorithm(lambda p, seed: bb.OrderPreservingGFN(p, seed=seed), GFLOWNETS),
+    "PreferenceGFN": Algorithm(lambda p, seed: bb.PreferenceGFN(p, seed=seed), GFLOWNETS),
     "NSGA-II": Algorithm(lambda p, seed: bb.pymoo.NSGA2(p, seed=seed), "pymoo"),
     "regularized evolution": Algorithm(
-        lambda p, seed: RegularizedEvolution(p, seed=seed), "baselines"
+        lambda p, seed: RegularizedEvolution(p, seed=seed), BASELINES
     ),
     "Random": Algorithm(lambda p, seed: bb.Random(p, seed=seed), "numpy"),
 }

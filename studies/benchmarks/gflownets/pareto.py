@@ -13,9 +13,10 @@ import numpy as np
 import blackbox as bb
 from blackbox.formulation import Floats
 from blackbox.problems.exhaustive import Exhaustive
+from studies.benchmarks.common.report import write_table
+from studies.benchmarks.common.suites import Algorithm, Results, Suite
 from studies.benchmarks.gflownets.loop import optimize
-from studies.benchmarks.gflownets.runner import Algorithm, Results, Suite
-from studies.benchmarks.report import write_table
+from studies.benchmarks.gflownets.sources import GFLOWNETS
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ CASES = {
 }
 
 ALGORITHMS: Mapping[str, Algorithm] = {
-    "OrderPreservingGFN": Algorithm(lambda p, seed: bb.OrderPreservingGFN(p, seed=seed)),
+    "OrderPreservingGFN": Algorithm(lambda p, seed: bb.OrderPreservingGFN(p, seed=seed), GFLOWNETS),
     "OrderPreservingGFN, batch front": Algorithm(
-        lambda p, seed: bb.OrderPreservingGFN(p, labels="front", seed=seed)
+        lambda p, seed: bb.OrderPreservingGFN(p, labels="front", seed=seed), GFLOWNETS
     ),
-    "PreferenceGFN": Algorithm(lambda p, seed: bb.PreferenceGFN(p, seed=seed)),
+    "PreferenceGFN": Algorithm(lambda p, seed: bb.PreferenceGFN(p, seed=seed), GFLOWNETS),
     "NSGA-II": Algorithm(lambda p, seed: bb.pymoo.NSGA2(p, population_size=40, seed=seed), "pymoo"),
     "Random": Algorithm(lambda p, seed: bb.Random(p, seed=seed), "numpy"),
 }

@@ -14,10 +14,12 @@ from scipy import stats
 
 import blackbox as bb
 from blackbox.problems.exhaustive import Exhaustive
+from studies.benchmarks.bayes.peers import ENGINE
+from studies.benchmarks.common.report import write_table
+from studies.benchmarks.common.suites import Algorithm, Results, Suite
 from studies.benchmarks.gflownets.baselines import Genetic, Illumination, RegularizedEvolution
 from studies.benchmarks.gflownets.loop import optimize
-from studies.benchmarks.gflownets.runner import Algorithm, Results, Suite
-from studies.benchmarks.report import write_table
+from studies.benchmarks.gflownets.sources import BASELINES, GFLOWNETS
 
 OURS, TB = "OrderPreservingGFN", "TB, best exponent"
 EXPONENTS = (1, 2, 4, 8)
@@ -54,15 +56,15 @@ def trajectory_balance(exponent: float) -> Make:
 
 
 ALGORITHMS: Mapping[str, Algorithm] = {
-    OURS: Algorithm(lambda problem, seed: bb.OrderPreservingGFN(problem, seed=seed)),
-    **{f"TB {e}": Algorithm(trajectory_balance(e)) for e in EXPONENTS},
+    OURS: Algorithm(lambda problem, seed: bb.OrderPreservingGFN(problem, seed=seed), GFLOWNETS),
+    **{f"TB {e}": Algorithm(trajectory_balance(e), GFLOWNETS) for e in EXPONENTS},
     "regularized evolution": Algorithm(
-        lambda problem, seed: RegularizedEvolution(problem, seed=seed), "baselines"
+        lambda problem, seed: RegularizedEvolution(problem, seed=seed), BASELINES
     ),
-    "GA": Algorithm(lambda problem, seed: Genetic(problem, seed=seed), "baselines"),
-    "MAP-Elites": Algorithm(lambda problem, seed: Illumination(problem, seed=seed), "baselines"),
+    "GA": Algorithm(lambda problem, seed: Genetic(problem, seed=seed), BASELINES),
+    "MAP-Elites": Algorithm(lambda problem, seed: Illumination(problem, seed=seed), BASELINES),
     "TPE": Algorithm(lambda problem, seed: bb.optuna.TPE(problem, seed=seed), "optuna"),
-    "Bayes": Algorithm(lambda problem, seed: bb.Bayes(problem, seed=seed), "bayes"),
+    "Bayes": Algorithm(lambda problem, seed: bb.Bayes(problem, seed=seed), ENGINE),
     "Random": Algorithm(lambda problem, seed: bb.Random(problem, seed=seed), "numpy"),
 }
 

@@ -16,7 +16,7 @@ from blackbox.optimizers.llambo import Settings
 from blackbox.testing import StandIn
 from blackbox.testing.cases import answer, problems
 from blackbox.testing.stand_in_faults import FAULTS
-from studies.benchmarks.report import write_table
+from studies.benchmarks.common.report import write_table
 
 ASKS = 10_000
 LENGTH = 20  # asks of one run

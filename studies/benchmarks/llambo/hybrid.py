@@ -15,9 +15,10 @@ import blackbox as bb
 from blackbox.optimizers.bayes import InRegion, Justified, Transient
 from blackbox.optimizers.llambo import Settings
 from blackbox.testing.stand_in_brain import Brain
-from studies.benchmarks.bayes.peers import engine
-from studies.benchmarks.bayes.store import Result, Store
-from studies.benchmarks.report import write_table
+from studies.benchmarks.bayes.peers import ENGINE
+from studies.benchmarks.common.report import write_table
+from studies.benchmarks.common.store import Result, Store
+from studies.benchmarks.common.suites import digest
 from studies.llambo.reactions import Reaction
 
 SEEDS = 10
@@ -44,7 +45,7 @@ class _Case:
 
 def main(seeds: int = SEEDS) -> Path:
     """Run what is missing, seed by seed, and write the table."""
-    cases, store, version = _cases(), Store("llambo_hybrid"), engine()
+    cases, store, version = _cases(), Store("llambo_hybrid"), digest(ENGINE)
     run(cases, store, version, seeds, [*METHODS])
     return table(cases, store, version)
 

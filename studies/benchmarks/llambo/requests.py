@@ -19,7 +19,7 @@ from blackbox.testing.harness import outside
 from blackbox.testing.stand_in_brain import CHARACTERS_PER_TOKEN, Brain
 from blackbox.testing.stand_in_prompt import understood
 from studies.benchmarks.bayes.llambo import GIVEN, TRIALS
-from studies.benchmarks.report import write_table
+from studies.benchmarks.common.report import write_table
 from studies.llambo.tasks import tuning
 
 #: The released code: 2 requests of the sampler and 20 of the surrogate in each trial.

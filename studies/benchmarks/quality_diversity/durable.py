@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 import blackbox as bb
-from studies.benchmarks.quality_diversity.runner import Algorithm, Results, Suite
+from studies.benchmarks.common.suites import Algorithm, Results, Suite
+from studies.benchmarks.quality_diversity.sources import OURS
 
 JOINTS = 10
 CELLS = (100, 100)
@@ -101,7 +102,7 @@ def _life(case: Long, seed: int, folder: Path, wait: float | None) -> bool:
 
 def table(results: Results) -> Path:
     """One row a case."""
-    from studies.benchmarks.report import write_table
+    from studies.benchmarks.common.report import write_table
 
     rows = []
     for case, setting in results.suite.cases.items():
@@ -135,4 +136,6 @@ def table(results: Results) -> Path:
     )
 
 
-SUITE = Suite("durable", {"arm": Long()}, {"MapElites": Algorithm(study)}, measure, table, seeds=1)
+SUITE = Suite(
+    "durable", {"arm": Long()}, {"MapElites": Algorithm(study, OURS)}, measure, table, seeds=1
+)

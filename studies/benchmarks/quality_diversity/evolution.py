@@ -13,7 +13,8 @@ import numpy as np
 from blackbox.batch import Array
 from blackbox.formulation import Floats
 from blackbox.optimizers.quality_diversity.evolution import FullCMA
-from studies.benchmarks.quality_diversity.runner import Algorithm, Results, Suite
+from studies.benchmarks.common.suites import Algorithm, Results, Suite
+from studies.benchmarks.quality_diversity.sources import OURS
 
 TARGET = 1e-8
 MOST = 200_000  # Rosenbrock's function has a local optimum in which a run may stay
@@ -129,7 +130,7 @@ def needed(case: Descent, algorithm: Algorithm, seed: int) -> dict[str, Any]:
 
 def table(results: Results) -> Path:
     """Median evaluations, and how many times as many as pycma."""
-    from studies.benchmarks.report import write_table
+    from studies.benchmarks.common.report import write_table
 
     rows = []
     for case in results.suite.cases:
@@ -165,7 +166,7 @@ SUITE = Suite(
         for n in (10, 20)
     },
     {
-        "FullCMA": Algorithm(_Ours),
+        "FullCMA": Algorithm(_Ours, OURS),
         "pycma": Algorithm(_Pycma, "cma"),
         "pyribs": Algorithm(_Pyribs, "ribs"),
     },

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import blackbox as bb
+from studies.benchmarks.common.suites import Algorithm, Results, Suite
 from studies.benchmarks.quality_diversity import ours, pyribs
-from studies.benchmarks.quality_diversity.runner import Algorithm, Results, Suite
 from studies.benchmarks.quality_diversity.score import merit
 from studies.benchmarks.quality_diversity.settings import Setting, illuminate
+from studies.benchmarks.quality_diversity.sources import OURS
 
 
 def _case(build: Callable[[], bb.Problem], sigma: float) -> Setting:
@@ -23,8 +24,8 @@ CASES = {
 }
 
 ALGORITHMS = {
-    "BOPElites": Algorithm(ours.bop_elites),
-    "CMAME": Algorithm(ours.cma_me),
+    "BOPElites": Algorithm(ours.bop_elites, OURS),
+    "CMAME": Algorithm(ours.cma_me, OURS),
     "pyribs CMA-ME": Algorithm(pyribs.cma_me, "ribs"),
     "pyribs BOP-Elites": Algorithm(pyribs.bop_elites, "ribs"),
 }
@@ -32,7 +33,7 @@ ALGORITHMS = {
 
 def table(results: Results) -> Path:
     """QD score, coverage and seconds of an ask."""
-    from studies.benchmarks.report import write_table
+    from studies.benchmarks.common.report import write_table
 
     return write_table(
         "qd_expensive",

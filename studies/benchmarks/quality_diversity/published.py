@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import blackbox as bb
-from studies.benchmarks.quality_diversity.runner import Suite
+from studies.benchmarks.common.suites import Suite
 from studies.benchmarks.quality_diversity.score import ALGORITHMS, table
 from studies.benchmarks.quality_diversity.settings import Setting, illuminate
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 import blackbox as bb
+from studies.benchmarks.common.suites import Algorithm, Results, Suite
 from studies.benchmarks.quality_diversity import ours, pyribs, qdax
-from studies.benchmarks.quality_diversity.runner import Algorithm, Results, Suite
 from studies.benchmarks.quality_diversity.settings import CELLS, LINE, Setting, illuminate
+from studies.benchmarks.quality_diversity.sources import OURS
 
 CASES = {
     "sphere 20": Setting(lambda: bb.problems.SphereProjection(20)),
@@ -23,11 +24,11 @@ CASES = {
 }
 
 ALGORITHMS = {
-    "MapElites": Algorithm(ours.me_line),
-    "CMAME": Algorithm(ours.cma_me),
-    "CMAMAE": Algorithm(ours.cma_mae),
-    "CMAMAE shared": Algorithm(partial(ours.cma_mae, strategy="shared")),
-    "MultiEmitter": Algorithm(ours.multi),
+    "MapElites": Algorithm(ours.me_line, OURS),
+    "CMAME": Algorithm(ours.cma_me, OURS),
+    "CMAMAE": Algorithm(ours.cma_mae, OURS),
+    "CMAMAE shared": Algorithm(partial(ours.cma_mae, strategy="shared"), OURS),
+    "MultiEmitter": Algorithm(ours.multi, OURS),
     "pyribs ME-line": Algorithm(pyribs.me_line, "ribs"),
     "pyribs CMA-ME": Algorithm(pyribs.cma_me, "ribs"),
     "pyribs CMA-MAE": Algorithm(pyribs.cma_mae, "ribs"),
@@ -37,7 +38,7 @@ ALGORITHMS = {
 
 def table(results: Results) -> Path:
     """QD score, coverage and speed by algorithm and problem."""
-    from studies.benchmarks.report import write_table
+    from studies.benchmarks.common.report import write_table
 
     return write_table(
         f"qd_{results.suite.name}",

@@ -16,7 +16,7 @@ import numpy as np
 
 import blackbox as bb
 from blackbox.batch import Array, Batch
-from studies.benchmarks.quality_diversity.runner import Algorithm
+from studies.benchmarks.common.suites import Algorithm
 
 CELLS = (100, 100)
 LINE = 0.2  # spread along the line between two elites

@@ -12,10 +12,11 @@ import numpy as np
 
 import blackbox as bb
 from blackbox.batch import Array, Batch
+from studies.benchmarks.common.suites import Algorithm, Results, Suite
 from studies.benchmarks.quality_diversity import ours, qdax
-from studies.benchmarks.quality_diversity.runner import Algorithm, Results, Suite
 from studies.benchmarks.quality_diversity.score import merit
 from studies.benchmarks.quality_diversity.settings import Setting
+from studies.benchmarks.quality_diversity.sources import OURS
 
 FRONT = 50
 _BOUND = 5.12
@@ -78,7 +79,7 @@ CASES = {
     "Rastrigin 100": _case(_rastrigin, 100),
 }
 ALGORITHMS = {
-    "MOME": Algorithm(ours.mome),
+    "MOME": Algorithm(ours.mome, OURS),
     "QDax MOME": Algorithm(qdax.mome, environment="qdax"),
 }
 
@@ -130,7 +131,7 @@ def _area(scores: Array) -> float:
 
 def table(results: Results) -> Path:
     """MOQD score, members and speed."""
-    from studies.benchmarks.report import write_table
+    from studies.benchmarks.common.report import write_table
 
     return write_table(
         "qd_several",

@@ -15,9 +15,10 @@ import numpy as np
 
 import blackbox as bb
 from blackbox.batch import Array
+from studies.benchmarks.common.suites import Algorithm, Results, Suite
 from studies.benchmarks.quality_diversity import ours, pyribs
-from studies.benchmarks.quality_diversity.runner import Algorithm, Results, Suite
 from studies.benchmarks.quality_diversity.settings import Illumination, Setting, outcomes
+from studies.benchmarks.quality_diversity.sources import OURS
 
 N = 100
 SETTING = Setting(lambda: bb.problems.SphereProjection(N))
@@ -161,7 +162,7 @@ CASES = {
 
 def table(results: Results) -> Path:
     """Milliseconds, and how many times faster."""
-    from studies.benchmarks.report import write_table
+    from studies.benchmarks.common.report import write_table
 
     rows = []
     for case in results.suite.cases:
@@ -192,7 +193,7 @@ def table(results: Results) -> Path:
 SUITE = Suite(
     "speed",
     CASES,
-    {"blackbox": Algorithm(Blackbox), "pyribs": Algorithm(Pyribs, "ribs")},
+    {"blackbox": Algorithm(Blackbox, OURS), "pyribs": Algorithm(Pyribs, "ribs")},
     measure,
     table,
     seeds=3,

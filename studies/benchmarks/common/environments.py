@@ -13,6 +13,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 BENCH = ROOT / ".bench"
 
+#: Variables that keep a process to one thread, and JAX to the CPU.
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+    ),
+    "1",
+) | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+
 #: What goes into each environment, one ``pip install`` after another. PyTorch comes first and by
 #: itself, so that the wheel of the machine's own index is taken.
 PINS: dict[str, tuple[str, ...]] = {

@@ -1,23 +1,29 @@
-"""Runs every missing (case, algorithm, seed) of a suite and writes each result down."""
+"""Runs every missing (case, algorithm, seed) of a suite and writes each result down.
+
+``python -m studies.benchmarks.common.suites MODULE CASE ALGORITHM SEED`` does one run of the suite
+in a module and prints what it measured as JSON: so a library in an environment of its own is run as
+all others.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import subprocess
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import blackbox as bb
-from studies.benchmarks.bayes.environments import pinned
-from studies.benchmarks.bayes.peers import engine as bayes
-from studies.benchmarks.bayes.store import Result, Store
-
-PACKAGE = Path(bb.__file__).parent
+from studies.benchmarks.common.environments import ONE_THREAD, ROOT, pinned, python
+from studies.benchmarks.common.store import Result, Store
 
 
 @dataclass(frozen=True)
@@ -26,41 +32,34 @@ class Algorithm:
 
     Args:
         make: what the suite's work calls.
-        source: the package of this environment whose version it has, ``"gflownets"`` or
-            ``"bayes"`` for a digest of our own sources, or ``"baselines"`` for the benchmark's.
+        source: the package of this environment whose version it has; or, of our own, patterns of
+            the files whose content is the version, from the root of the project.
         environment: the environment of the benchmark that it lives in instead.
     """
 
     make: Callable[..., Any]
-    source: str = "gflownets"
+    source: str | tuple[str, ...] = ()
     environment: str | None = None
 
-    @property
-    def version(self) -> str:
-        """Another version is another result."""
+    def version(self, label: str | None = None) -> str:
+        """Another version is another result; of our own it is the label where that is given."""
         if self.environment is not None:
             return pinned(self.environment)
-        if self.source == "bayes":
-            return bayes()
-        return digest(self.source) if self.source in SOURCES else version(self.source)
+        if isinstance(self.source, str):
+            return version(self.source)
+        return label or digest(self.source)
 
-
-#: Files whose content is a version.
-SOURCES: Mapping[str, Sequence[Path]] = {
-    "gflownets": (
-        *PACKAGE.glob("gflownets/**/*.py"),
-        *PACKAGE.glob("optimizers/gflownets/**/*.py"),
-        *PACKAGE.glob("space/construction/**/*.py"),
-    ),
-    "baselines": (Path(__file__).with_name("baselines.py"),),
-}
+    @property
+    def interpreter(self) -> str:
+        """The Python that has its package."""
+        return sys.executable if self.environment is None else python(self.environment)
 
 
 @cache
-def digest(name: str) -> str:
-    """A digest of some sources."""
+def digest(patterns: tuple[str, ...]) -> str:
+    """A digest of the files that match patterns from the root."""
     made = hashlib.sha256()
-    for path in sorted(SOURCES[name]):
+    for path in sorted({path for pattern in patterns for path in ROOT.glob(pattern)}):
         made.update(path.read_bytes())
     return made.hexdigest()[:10]
 
@@ -70,7 +69,7 @@ class Suite:
     """Cases, the algorithms that run on them, and the table made of the results.
 
     Args:
-        name: its module in this package, which holds it as ``SUITE``.
+        name: its module in the benchmark's package, which holds it as ``SUITE``.
         cases: by name, whatever ``work`` takes.
         algorithms: by name.
         work: what a run measures, from the case, the algorithm and the seed.
@@ -102,8 +101,9 @@ def run(
     cases: Sequence[str],
     seeds: int,
     label: str | None = None,
+    module: str | None = None,
 ) -> None:
-    """Run what is missing, seed by seed.
+    """Run what is missing, seed by seed; a run that crashed is missing.
 
     Args:
         suite: what to run.
@@ -111,10 +111,11 @@ def run(
         algorithms: names.
         cases: names.
         seeds: how many seeds, from 0.
-        label: the version under which our own GFlowNets are stored; a digest by default.
+        label: the version under which our own algorithms are stored; a digest by default.
+        module: where the suite is, to give each run a process of its own; None runs them here.
     """
     finished = {result.key for result in store if not result.error}
-    versions = {name: version_of(suite.algorithms[name], label) for name in algorithms}
+    versions = {name: suite.algorithms[name].version(label) for name in algorithms}
     missing = [
         (case, name, seed)
         for seed in range(seeds)
@@ -123,22 +124,38 @@ def run(
         if suite.wanted(case, name, seed) and (case, name, seed, versions[name]) not in finished
     ]
     for number, (case, name, seed) in enumerate(missing, start=1):
-        begun = time.process_time()
-        try:
-            data = suite.work(suite.cases[case], suite.algorithms[name], seed)
-            result = Result(case, name, seed, versions[name], data=data)
-        except Exception:  # noqa: BLE001 - recorded, and the other runs go on
-            result = Result(case, name, seed, versions[name], error=traceback.format_exc())
-        store.append(result)
-        said = result.error.strip().splitlines()[-1:] or [f"{time.process_time() - begun:.1f} s"]
+        begun = time.monotonic()
+        task = case, name, seed
+        outcome = _here(suite, *task) if module is None else _apart(suite, module, *task)
+        store.append(Result(case, name, seed, versions[name], **outcome))
+        took = f"{time.monotonic() - begun:.1f} s"
+        said = outcome.get("error", "").strip().splitlines()[-1:] or [took]
         clock = time.strftime("%H:%M:%S")
         print(f"{clock} {number}/{len(missing)} {name}, {case}, seed {seed}: {said[0]}", flush=True)
 
 
-def version_of(algorithm: Algorithm, label: str | None) -> str:
-    """The version of an algorithm; that of our own GFlowNets is ``label`` where it is given."""
-    own = algorithm.source == "gflownets" and algorithm.environment is None
-    return label if own and label else algorithm.version
+def _here(suite: Suite, case: str, name: str, seed: int) -> dict[str, Any]:
+    """What a run measured, or why it crashed."""
+    try:
+        return {"data": suite.work(suite.cases[case], suite.algorithms[name], seed)}
+    except Exception:  # noqa: BLE001 - recorded, and the other runs go on
+        return {"error": traceback.format_exc()}
+
+
+def _apart(suite: Suite, module: str, case: str, name: str, seed: int) -> dict[str, Any]:
+    """The same in another process, of the interpreter that has the algorithm's package."""
+    command = [suite.algorithms[name].interpreter, "-W", "ignore", "-m", __name__]
+    done = subprocess.run(
+        [*command, module, case, name, str(seed)],
+        cwd=ROOT,
+        env=os.environ | ONE_THREAD,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        return {"error": done.stderr[-4000:] or f"exit code {done.returncode}"}
+    return {"data": json.loads(done.stdout.splitlines()[-1])}
 
 
 class Results:
@@ -147,7 +164,7 @@ class Results:
     Args:
         suite: whose results.
         found: results of the store.
-        label: the version of our own GFlowNets; by default the last one stored.
+        label: the version of our own algorithms; by default the last one stored.
     """
 
     def __init__(self, suite: Suite, found: Iterable[Result], label: str | None = None) -> None:
@@ -155,8 +172,8 @@ class Results:
         kept = [result for result in found if result.optimizer in suite.algorithms]
         last = {result.optimizer: result.version for result in kept}
         self.versions = {
-            name: version_of(suite.algorithms[name], label or last[name])
-            for name in suite.algorithms
+            name: algorithm.version(label or last[name])
+            for name, algorithm in suite.algorithms.items()
             if name in last
         }
         kept = [result for result in kept if result.version == self.versions[result.optimizer]]
@@ -194,3 +211,14 @@ class Results:
         if self.crashes:
             notes.append(f"Crashed: {', '.join(self.crashes)}.")
         return notes
+
+
+def main(arguments: Sequence[str]) -> None:
+    """One run, in this process."""
+    module, case, name, seed = arguments
+    suite: Suite = import_module(module).SUITE
+    print(json.dumps(suite.work(suite.cases[case], suite.algorithms[name], int(seed))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from studies.benchmarks.bayes.environments import BENCH
+from studies.benchmarks.common.environments import BENCH
 
 
 @dataclass(frozen=True)
