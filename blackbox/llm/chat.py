@@ -9,13 +9,14 @@ import re
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from blackbox.errors import ProblemError, require
-from blackbox.llm.protocol import Model, ModelError, Reply, Request, Token
+from blackbox.llm.protocol import Model, ModelError, Reply, Request, Token, in_time
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _LONGEST_WAIT = 60.0
@@ -34,11 +35,15 @@ _OPTIONAL = {
 _STATUS = {401: "key refused", 403: "key refused", 404: "not found", 429: "rate limit"}
 
 
+class _RefusedError(ModelError):
+    """The server takes no such parameter; the same request may succeed without it."""
+
+
 class Chat(Model):
     """A model of OpenAI, vLLM, llama.cpp, Ollama or any other server of the same protocol.
 
-    What a server refuses is left out of later requests. The key is read from the environment once
-    and stands in no message, file or ``repr``.
+    What a server refuses is left out of later requests, and of the same one, which is sent again.
+    The key is read from the environment once and stands in no message, file or ``repr``.
 
     Args:
         base_url: for instance ``"https://api.openai.com/v1"`` or ``"http://localhost:11434/v1"``.
@@ -118,27 +123,40 @@ class Chat(Model):
         time.sleep(max(0.0, turn - time.monotonic()))
 
     def __call__(self, request: Request) -> Reply:
+        return self.answer(request)
+
+    def answer(self, request: Request) -> Reply:
+        """As ``Model.answer``; sent again, with its timeout anew, without what was refused."""
+        faults: list[str] = []
+        while True:
+            try:
+                reply = in_time(self._exchange, request)
+            except _RefusedError:
+                faults.append("refused parameter")
+                self.wait_turn(request)
+            except ModelError as error:
+                error.faults = (*faults, *error.faults)
+                raise
+            else:
+                return replace(reply, faults=(*faults, *reply.faults))
+
+    def _exchange(self, request: Request) -> Reply:
+        """One request and its response."""
         import openai
 
-        faults: list[str] = []
+        sent = self._parameters(request)
         try:
-            while True:
-                sent = self._parameters(request)
-                try:
-                    raw = self._client.chat.completions.with_raw_response.create(**sent)
-                    return _reply(self._mask(raw.text), faults)
-                except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                    name = _named(error, sent)
-                    if name is None:
-                        raise self._error("refused request", error, again=False) from None
-                    faults.append("refused parameter")
-                    with self._lock:
-                        self._refused.add(name)
-                except openai.OpenAIError as error:
-                    raise self._failure(error, request) from None
-        except ModelError as error:
-            error.faults = tuple(faults)
-            raise
+            raw = self._client.chat.completions.with_raw_response.create(**sent)
+            return _reply(self._mask(raw.text))
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            name = _named(error, sent)
+            if name is None:
+                raise self._error("refused request", error, again=False) from None
+            with self._lock:
+                self._refused.add(name)
+            raise _RefusedError(name) from None
+        except openai.OpenAIError as error:
+            raise self._failure(error, request) from None
 
     def _parameters(self, request: Request) -> dict[str, Any]:
         wanted: dict[str, Any] = {
@@ -241,7 +259,7 @@ def _retry_after(headers: Mapping[str, str], otherwise: float) -> float:
     return min(max(seconds, 0.0), _LONGEST_WAIT) if seconds == seconds else otherwise
 
 
-def _reply(text: str, faults: list[str]) -> Reply:
+def _reply(text: str) -> Reply:
     """A reply from the body of a response.
 
     Raises:
@@ -258,7 +276,7 @@ def _reply(text: str, faults: list[str]) -> Reply:
     kept = [choice for choice in choices if _content(choice)]
     if not kept:
         raise ModelError("no content", billed=True)
-    faults += ["no content"] * (len(choices) - len(kept))
+    faults = ["no content"] * (len(choices) - len(kept))
     counts = [_count(usage, name) for name in ("prompt_tokens", "completion_tokens")]
     faults += ["no usage"] * (None in counts)
     faults += ["truncated" for choice in kept if choice.get("finish_reason") == "length"]

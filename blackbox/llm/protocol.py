@@ -158,26 +158,34 @@ class Model(ABC):
         Raises:
             ModelError: as for a call, of kind ``"timeout"`` where there is no answer by then.
         """
-        answers: list[Reply | ModelError] = []
-        # A thread that hangs cannot be stopped, only left behind; it must not keep Python alive.
-        thread = threading.Thread(
-            target=lambda: answers.append(self._attempt(request)), daemon=True
-        )
-        thread.start()
-        thread.join(request.timeout)
-        late = ModelError("timeout", f"no answer within {request.timeout:g} s", billed=True)
-        found = answers[0] if answers else late
-        if isinstance(found, ModelError):
-            raise found
-        return found
+        return in_time(self, request)
 
-    def _attempt(self, request: Request) -> Reply | ModelError:
-        try:
-            return Reply.of(self(request))
-        except ModelError as error:
-            return error
-        except Exception as error:  # noqa: BLE001 - whatever a callable raises is a failed attempt
-            return ModelError(f"error {type(error).__name__}", str(error), billed=True)
+
+def in_time(call: Callable[[Request], Any], request: Request) -> Reply:
+    """What a call answers, if it does within the request's timeout.
+
+    Raises:
+        ModelError: it raised something, or there is no answer by then.
+    """
+    answers: list[Reply | ModelError] = []
+    # A thread that hangs cannot be stopped, only left behind; it must not keep Python alive.
+    thread = threading.Thread(target=lambda: answers.append(_attempt(call, request)), daemon=True)
+    thread.start()
+    thread.join(request.timeout)
+    late = ModelError("timeout", f"no answer within {request.timeout:g} s", billed=True)
+    found = answers[0] if answers else late
+    if isinstance(found, ModelError):
+        raise found
+    return found
+
+
+def _attempt(call: Callable[[Request], Any], request: Request) -> Reply | ModelError:
+    try:
+        return Reply.of(call(request))
+    except ModelError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - whatever a callable raises is a failed attempt
+        return ModelError(f"error {type(error).__name__}", str(error), billed=True)
 
 
 class _Function(Model):

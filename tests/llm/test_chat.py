@@ -98,6 +98,13 @@ def test_a_server_that_hangs_is_left_in_time(server, llm) -> None:
         llm.answer(quick)
 
 
+def test_what_was_refused_before_a_timeout_is_counted(server, llm) -> None:
+    server.faults.extend(["unsupported parameter", "unsupported parameter", "hang"])
+    with pytest.raises(ModelError, match="timeout") as caught:
+        llm.answer(Request(REQUEST.messages, timeout=0.3))
+    assert caught.value.faults == ("refused parameter",) * 2
+
+
 def test_logprobs_are_read(server, llm) -> None:
     text = PROMPT.replace("Task: Give", "Candidates:\n[0.5]\n\nTask: Class 1 ... Give")
     text = text.replace("configurations", "labels").replace("2 different new", "1 candidates")
@@ -137,6 +144,17 @@ def test_requests_keep_to_the_rate() -> None:
         thread.join()
     assert time.monotonic() - start >= 4 * 0.05
     llm.close()
+
+
+def test_what_is_sent_again_keeps_to_the_rate(server) -> None:
+    server.faults.extend(["unsupported parameter"] * 2)
+    with Chat(server.base_url, "m", requests_per_minute=600) as llm:
+        start = time.monotonic()
+        for _ in range(2):
+            llm.wait_turn(REQUEST)
+            llm.answer(REQUEST)
+        assert server.requests == 4
+        assert time.monotonic() - start >= 3 * 0.1
 
 
 class TestKeys:
