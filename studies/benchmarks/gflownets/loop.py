@@ -4,9 +4,27 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import blackbox as bb
 from blackbox.batch import Batch
+from blackbox.problems.exhaustive import Exhaustive
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that holds every answer, and how much of it may be seen.
+
+    Args:
+        build: makes the problem.
+        evaluations: how many.
+        batch: rows of each ask.
+    """
+
+    build: Callable[[], Exhaustive]
+    evaluations: int
+    batch: int
 
 
 def optimize(optimizer: bb.Optimizer, evaluations: int, batch: int) -> tuple[Batch, float]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,24 +14,8 @@ from blackbox.formulation import Floats
 from blackbox.problems.exhaustive import Exhaustive
 from studies.benchmarks.common.report import write_table
 from studies.benchmarks.common.suites import Algorithm, Results, Suite
-from studies.benchmarks.gflownets.loop import optimize
+from studies.benchmarks.gflownets.loop import Table, optimize
 from studies.benchmarks.gflownets.sources import GFLOWNETS
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of two objectives and how much of it may be seen.
-
-    Args:
-        build: makes the problem.
-        evaluations: how many.
-        batch: rows of each ask.
-    """
-
-    build: Callable[[], Exhaustive]
-    evaluations: int
-    batch: int
-
 
 CASES = {
     "NATS-Bench CIFAR-10, accuracy and MACs": Table(

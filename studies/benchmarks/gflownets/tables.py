@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,26 +17,11 @@ from studies.benchmarks.bayes.peers import ENGINE
 from studies.benchmarks.common.report import write_table
 from studies.benchmarks.common.suites import Algorithm, Results, Suite
 from studies.benchmarks.gflownets.baselines import Genetic, Illumination, RegularizedEvolution
-from studies.benchmarks.gflownets.loop import optimize
+from studies.benchmarks.gflownets.loop import Table, optimize
 from studies.benchmarks.gflownets.sources import BASELINES, GFLOWNETS
 
 OURS, TB = "OrderPreservingGFN", "TB, best exponent"
 EXPONENTS = (1, 2, 4, 8)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table and how much of it may be seen.
-
-    Args:
-        build: makes the problem.
-        evaluations: how many.
-        batch: rows of each ask.
-    """
-
-    build: Callable[[], Exhaustive]
-    evaluations: int
-    batch: int
 
 
 CASES = {
