@@ -12,14 +12,11 @@ from blackbox.batch import Array
 from blackbox.state import State
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.kernel import Rows
-from blackbox.surrogates.likelihood import NOISE_FLOOR, Likelihood, fitted
+from blackbox.surrogates.likelihood import NOISE_FLOOR, Likelihood, due, fitted
 from blackbox.surrogates.model import Data, Model
 from blackbox.surrogates.outcomes import Outcomes
 from blackbox.surrogates.posterior import Moments, Posterior, SingularError
 
-_REFIT = 1.03  # growth of the data after which hyperparameters are fitted again, from the last ones
-_AFRESH = 1.25  # growth after which they are looked for from several starts
-_ALWAYS = 50  # rows up to which they are fitted again with every one
 _SKETCH = 150  # rows on which several starts and warps are compared
 _OWN = 10  # rows from which on a study with earlier ones is standardised by itself
 _PREFERENCE = 1.0  # nats by which a warp must be likelier than none
@@ -54,10 +51,11 @@ class ExactGP:
         n = len(data.y)
         memory = dict(memory) if memory else {}
         theta, ratio = memory.get("theta"), float(memory.get("ratio", math.inf))
-        if theta is None or n >= _AFRESH * memory["afresh"] or n < memory["fitted"]:
+        when = due(memory, n)
+        if when == "afresh":
             theta, ratio = self._fresh(data)
             memory = {"afresh": n, "fitted": n}
-        elif n > memory["fitted"] and (n <= _ALWAYS or n >= _REFIT * memory["fitted"]):
+        elif when == "again":
             theta = fitted(_likelihood(data, ratio)[1], np.asarray(theta))
             memory["fitted"] = n
         outcomes, likelihood = _likelihood(data, ratio)

@@ -7,7 +7,7 @@ engine. The scales of k_1 are given relative to those of k_0: what matters for t
 to be what matters for the error, and few rows tell of the error. s is nearness to the target, 1 at
 the target, and c vanishes there:
 
-* truncated: ``c = (1 - s)(1 - s')(1 + s s')^q``, the linear-truncated kernel of BoTorch (Balandat
+* truncated: ``c = (1 - s)(1 - s')(1 + s s')^b``, the linear-truncated kernel of BoTorch (Balandat
   et al. 2020, *BoTorch*) that ADMIRE-BayesOpt takes (2025, arXiv 2508.11551);
 * tasks: ``c = v_l`` where both are the same level l, else 0: coregionalisation (Bonilla, Chai and
   Williams 2007) with a variance of its own for what each level gets wrong. It needs no order.
@@ -27,16 +27,16 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.batch import Array
+from blackbox.batch import Array, Batch
 from blackbox.formulation import Fidelity
-from blackbox.space import Categorical, Ordinal
+from blackbox.space import Categorical, Integer, Ordinal
 from blackbox.surrogates.kernel import TREND, Kernel, Rows
 
 Coupling: TypeAlias = Literal["truncated", "tasks"]
 
 _OFFSET = 4.0  # variance of the offsets of standardised values: wide
-_LEVELS = 16  # values up to which each is a level of its own
-_GRID = 9  # values of a fidelity with more that are proposed
+_LEVELS = 16  # values up to which each is a level of its own; categories always are
+_GRID = 9  # values of any other fidelity that are proposed
 
 
 class Levels:
@@ -46,6 +46,7 @@ class Levels:
         fidelity: of the problem; None for a problem that has the target alone.
 
     Attributes:
+        fidelity: as given.
         values: (L,) values that may be proposed, the target last.
         ordered: whether nearer values are likely to be truer.
     """
@@ -58,12 +59,13 @@ class Levels:
             self._discrete, self._target, self._reach = True, 0.0, 1.0
             return
         p = fidelity.parameter
-        self._discrete = p.cardinality <= _LEVELS
-        if isinstance(p, Ordinal | Categorical) and self._discrete:
+        self._discrete = p.cardinality <= _LEVELS or not self.ordered
+        if self._discrete and isinstance(p, Integer):
+            values = np.arange(p.low, p.high + 1)
+        elif self._discrete and isinstance(p, Ordinal | Categorical):
             values = p.table
         else:
-            count = int(min(_GRID, p.cardinality)) if not self._discrete else int(p.cardinality)
-            values = p.decode(np.linspace(0.0, 1.0, count)[:, None])
+            values = p.decode(np.linspace(0.0, 1.0, _GRID)[:, None])
             values = np.array(list(dict.fromkeys(values.tolist())), dtype=values.dtype)
         target = p.check(np.array([fidelity.target]))
         below = values[values != target[0]]
@@ -79,19 +81,21 @@ class Levels:
         """(1,) the target's value."""
         return self.values[-1:]
 
+    def of(self, batch: Batch) -> Array:
+        """(n,) fidelities of rows; the target where they have no column of it."""
+        if self.fidelity is None or self.fidelity.name not in batch:
+            return np.repeat(self.target, len(batch))
+        return batch[self.fidelity.name]
+
     @property
     def width(self) -> int:
         """Entries q of g."""
-        if self._discrete:
-            return len(self.values) - 1
-        return 2
+        return len(self.values) - 1 if self._discrete else 2
 
     def nearness(self, values: Array) -> Array:
         """(n,) s of fidelities: 1 at the target, 0 farthest from it."""
-        if self.fidelity is None:
-            return np.ones(len(values))
-        if not self.ordered:
-            return np.asarray(values == self.values[-1], dtype=np.float64)
+        if self.fidelity is None or not self.ordered:
+            return self.at_target(values).astype(np.float64)
         code = self.fidelity.parameter.encode(values)[:, 0]
         return np.asarray(1.0 - np.abs(code - self._target) / self._reach)
 
@@ -104,8 +108,6 @@ class Levels:
 
     def at_target(self, values: Array) -> npt.NDArray[np.bool_]:
         """(n,) which fidelities are the target."""
-        if self.fidelity is None:
-            return np.ones(len(values), dtype=bool)
         return np.asarray(values == self.values[-1], dtype=bool)
 
 

@@ -52,7 +52,10 @@ class FidelityData:
         )
 
     def thinned(self, most: int) -> FidelityData:
-        """At most so many rows: all of the target, of the others the newest and an even draw."""
+        """At most so many rows: those of the target, of the others the newest and an even draw.
+
+        Where the target alone has more, its newest.
+        """
         n = len(self.y)
         if n <= most:
             return self

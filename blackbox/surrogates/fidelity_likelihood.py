@@ -18,20 +18,24 @@ import numpy.typing as npt
 from blackbox.batch import Array
 from blackbox.surrogates.fidelity import Coupling, FidelityKernel, FidelityRows, plain_size
 from blackbox.surrogates.kernel import TREND
-from blackbox.surrogates.likelihood import NOISE_FLOOR, Likelihood, marginal
+from blackbox.surrogates.likelihood import (
+    NOISE_FLOOR,
+    NOISE_MOST,
+    NOISE_PRIOR,
+    TREND_PRIOR,
+    Likelihood,
+    marginal,
+)
 from blackbox.surrogates.posterior import Posterior
 
 _WRONG = (math.log(0.15), 1.5)  # of the logarithm of the variance of k_1
 _SMOOTHER = (math.log(1.5), 0.3)  # of the logarithms of its scales, in those of k_0
-_TRENDS = (-4.0, 2.0)  # of the logarithms of its trend's variances, as in the fast engine
-#: The same for k_0 over mixtures: a loss follows a law of the (mapped) shares first, and the
-#: process is what is left. Measured on a fitted law: with 16 rows the error falls by a third.
-_MIXED = (0.0, 2.0)
+#: Prior of the trend of k_0 over mixtures: a loss follows a law of the (mapped) shares first, and
+#: the process is what is left. Measured on a fitted law: with 16 rows the error falls by a third.
+MIXTURE_TREND = (0.0, 2.0)
 _COUPLED = 0.7  # deviation of the logarithms in c
 _AMPLITUDE = 0.5  # of the logarithm of an amplitude
-_NOISE = (-8.0, 3.0)  # of the log-normal prior of the noise
 _NOISES = 1.5  # deviation of the logarithm of a level's noise from the target's
-_MOST = math.log(10.0)
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class FidelityLikelihood:
         z: (n,) standardised values.
         known: (n,) known noise variances, zeros where none is known.
         coupling: how fidelities are related.
-        mixture: whether numbers are shares of mixtures, whose laws are trends.
+        trend: prior of the trend of k_0, as in ``Likelihood``.
     """
 
     rows: FidelityRows
@@ -52,7 +56,7 @@ class FidelityLikelihood:
     z: Array
     known: Array
     coupling: Coupling
-    mixture: bool = False
+    trend: tuple[float, float] = TREND_PRIOR
 
     @property
     def width(self) -> int:
@@ -62,7 +66,7 @@ class FidelityLikelihood:
     @cached_property
     def _one(self) -> Likelihood:
         """The fast engine's likelihood, for the priors of one kernel."""
-        return Likelihood(self.rows, self.groups, self.z, self.known)
+        return Likelihood(self.rows, self.groups, self.z, self.known, self.trend)
 
     @property
     def _size(self) -> int:
@@ -115,12 +119,6 @@ class FidelityLikelihood:
         """Log density of the hyperparameters, and its gradient."""
         n, noise = self._size, len(theta) - 1 - self.width
         value, slopes = self._one.prior(theta[:n])
-        if self.mixture:
-            trend = slice(n - 1 - TREND, n - 1)
-            more = (theta[trend] - _MIXED[0]) / _MIXED[1]
-            less = (theta[trend] - _TRENDS[0]) / _TRENDS[1]
-            value += 0.5 * float(less @ less) - 0.5 * float(more @ more)
-            slopes[trend] += less / _TRENDS[1] - more / _MIXED[1]
         away = (theta[n:] - self._center) / self._spread
         slopes = np.concatenate([slopes, -away / self._spread])
         slopes[noise] -= 1.0  # the density of the noise itself, as in the fast engine
@@ -130,19 +128,19 @@ class FidelityLikelihood:
     def _wrong(self) -> tuple[Array, Array]:
         """Centers and deviations of the hyperparameters of k_1."""
         scales = self._size - TREND - 1
-        center = np.r_[np.full(scales, _SMOOTHER[0]), np.full(TREND, _TRENDS[0]), _WRONG[0]]
-        spread = np.r_[np.full(scales, _SMOOTHER[1]), np.full(TREND, _TRENDS[1]), _WRONG[1]]
+        center = np.r_[np.full(scales, _SMOOTHER[0]), np.full(TREND, TREND_PRIOR[0]), _WRONG[0]]
+        spread = np.r_[np.full(scales, _SMOOTHER[1]), np.full(TREND, TREND_PRIOR[1]), _WRONG[1]]
         return center, spread
 
     @cached_property
     def _center(self) -> Array:
-        rest = np.r_[np.zeros(self._of_c + self.width), _NOISE[0], np.zeros(self.width)]
+        rest = np.r_[np.zeros(self._of_c + self.width), NOISE_PRIOR[0], np.zeros(self.width)]
         return np.concatenate([self._wrong[0], rest])
 
     @cached_property
     def _spread(self) -> Array:
         ends = [_COUPLED] * self._of_c + [_AMPLITUDE] * self.width
-        rest = np.array(ends + [_NOISE[1]] + [_NOISES] * self.width)
+        rest = np.array(ends + [NOISE_PRIOR[1]] + [_NOISES] * self.width)
         return np.concatenate([self._wrong[1], rest])
 
     def bounds(self) -> Array:
@@ -151,14 +149,12 @@ class FidelityLikelihood:
         center, spread = self._wrong
         wrong = np.stack([center - 6.0 * spread, center + 6.0 * spread], axis=1)
         rest = [(-3.0, 3.0)] * self._of_c + [(-2.0, 2.0)] * self.width
-        rest += [(math.log(NOISE_FLOOR), _MOST)] + [(-6.0, 6.0)] * self.width
+        rest += [(math.log(NOISE_FLOOR), math.log(NOISE_MOST))] + [(-6.0, 6.0)] * self.width
         return np.concatenate([one, wrong, np.array(rest)])
 
     def start(self, stretch: float, noise: float) -> Array:
         """(t,) hyperparameters to begin at."""
         one = self._one.start(stretch, noise)
-        if self.mixture:
-            one[self._size - 1 - TREND : self._size - 1] = _MIXED[0]
         rest = np.zeros(self._of_c + 2 * self.width + 1)
         rest[self._of_c + self.width] = noise
         return np.concatenate([one, self._wrong[0], rest])

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,20 +22,24 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
 from blackbox.batch import Array
+from blackbox.state import State
 from blackbox.surrogates.kernel import TREND, Kernel, Rows
 from blackbox.surrogates.posterior import Posterior, SingularError, cholesky
 
 NOISE_FLOOR = 1e-8  # variance of z; keeps replicates from making the matrix singular
-_NOISE = (-8.0, 3.0)  # of its log-normal prior
-_NOISE_MOST = 10.0
+NOISE_MOST = 10.0
+NOISE_PRIOR = (-8.0, 3.0)  # of the log-normal one
 _SIGNAL = 2.0  # deviation of the logarithm of the signal variance
 _LENGTH = math.sqrt(3.0)  # deviation of the logarithm of a length scale
-_TREND = (-4.0, 2.0)  # of the logarithms of its variances: normal, so that none is a choice
+TREND_PRIOR = (-4.0, 2.0)  # of the logarithms of its variances: normal, so that none is a choice
 _CODES = (3.0, math.sqrt(3.0))  # of the log-normal prior of the code scales
 _STARTS = ((0.0, -7.0), (math.log(4.0), -7.0), (-1.0, -3.0), (math.log(4.0), -2.0))
 _OPTIMISED = 2  # starts that are followed, the most likely ones
 _COLD, _WARM = 60, 15  # iterations
 _BARRIER = 1e30  # loss where it cannot be computed
+_REFIT = 1.03  # growth of the data after which hyperparameters are fitted again, from the last ones
+_AFRESH = 1.25  # growth after which they are looked for from several starts
+_ALWAYS = 50  # rows up to which they are fitted again with every one
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,14 @@ class Likelihood:
         groups: (q,) group of each column of codes.
         z: (n,) standardised scores.
         noise: (n,) known noise variances of z, or None to infer one common variance.
+        trend: mean and deviation of the normal prior of the logarithms of the trend's variances.
     """
 
     rows: Rows
     groups: npt.NDArray[np.intp]
     z: Array
     noise: Array | None
+    trend: tuple[float, float] = TREND_PRIOR
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -106,13 +112,15 @@ class Likelihood:
     def _center(self) -> Array:
         p, g = self.sizes
         length = math.sqrt(2.0) + 0.5 * math.log(max(p, 1))
-        center = [length] * p + [_CODES[0]] * g + [_TREND[0]] * TREND + [0.0, _NOISE[0]]
+        center = [length] * p + [_CODES[0]] * g + [self.trend[0]] * TREND + [0.0, NOISE_PRIOR[0]]
         return np.array(center if self.noise is None else center[:-1])
 
     @cached_property
     def _width(self) -> Array:
         p, g = self.sizes
-        width = [_LENGTH] * p + [_CODES[1]] * g + [_TREND[1]] * TREND + [_SIGNAL, _NOISE[1]]
+        width = (
+            [_LENGTH] * p + [_CODES[1]] * g + [self.trend[1]] * TREND + [_SIGNAL, NOISE_PRIOR[1]]
+        )
         return np.array(width if self.noise is None else width[:-1])
 
     def bounds(self) -> Array:
@@ -121,7 +129,7 @@ class Likelihood:
         rows = [(math.log(5e-3), math.log(1e3))] * p + [(math.log(1e-2), math.log(1e3))] * g
         rows += [(-14.0, 6.0)] * TREND + [(-7.0, 12.0)]
         if self.noise is None:
-            rows.append((math.log(NOISE_FLOOR), math.log(_NOISE_MOST)))
+            rows.append((math.log(NOISE_FLOOR), math.log(NOISE_MOST)))
         return np.array(rows)
 
     def start(self, stretch: float, noise: float) -> Array:
@@ -129,7 +137,7 @@ class Likelihood:
         p, g = self.sizes
         mode = math.sqrt(2.0) + 0.5 * math.log(max(p, 1)) - _LENGTH**2
         theta = np.array(
-            [mode + stretch] * p + [stretch] * g + [_TREND[0]] * TREND + [0.0] + [noise]
+            [mode + stretch] * p + [stretch] * g + [self.trend[0]] * TREND + [0.0] + [noise]
         )
         return theta if self.noise is None else theta[:-1]
 
@@ -171,6 +179,21 @@ class Fittable(Protocol):
 
     def start(self, stretch: float, noise: float) -> Array:
         """(t,) hyperparameters to begin at."""
+
+
+def due(memory: State, n: int) -> Literal["afresh", "again", "not"]:
+    """Whether hyperparameters are looked for, improved from the last ones, or kept.
+
+    Args:
+        memory: of the last fit: ``theta``, and the rows there were when it was ``fitted`` and when
+            it was looked for ``afresh``; empty before the first.
+        n: rows there are now.
+    """
+    if "theta" not in memory or n >= _AFRESH * memory["afresh"] or n < memory["fitted"]:
+        return "afresh"
+    if n > memory["fitted"] and (n <= _ALWAYS or n >= _REFIT * memory["fitted"]):
+        return "again"
+    return "not"
 
 
 def fitted(likelihood: Fittable, start: Array | None) -> Array:

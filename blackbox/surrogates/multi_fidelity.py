@@ -19,21 +19,15 @@ import numpy.typing as npt
 from blackbox.batch import Array
 from blackbox.errors import UnsupportedError
 from blackbox.state import State
-from blackbox.surrogates.fidelity import (
-    Coupling,
-    FidelityKernel,
-    FidelityRows,
-    Levels,
-)
+from blackbox.surrogates.fidelity import Coupling, FidelityKernel, FidelityRows, Levels
 from blackbox.surrogates.fidelity_data import Alignment, FidelityData
-from blackbox.surrogates.fidelity_likelihood import FidelityLikelihood
-from blackbox.surrogates.likelihood import fitted
+from blackbox.surrogates.fidelity_likelihood import MIXTURE_TREND, FidelityLikelihood
+from blackbox.surrogates.likelihood import TREND_PRIOR, due, fitted
 from blackbox.surrogates.model import Model
 from blackbox.surrogates.outcomes import Outcomes
 from blackbox.surrogates.posterior import Moments, Posterior
 from blackbox.surrogates.shares import SHARES, ShareMap, Shares
 
-_REFIT, _AFRESH, _ALWAYS = 1.03, 1.25, 50  # as in the fast engine
 _SKETCH = 200  # rows on which several starts and maps of the shares are compared
 _LEAST = 1e-12  # variance below which a value counts as known
 _SAME = 1e-9  # features of one design agree to this
@@ -47,7 +41,7 @@ class MultiFidelityGP:
         coupling: how fidelities are related: "truncated" or "tasks" (see ``fidelity``); None takes
             the first for ordered fidelities, the second for categories.
         shares: maps of mixtures among which likelihood chooses.
-        most: rows beyond which some of the cheap ones are left out.
+        most: rows beyond which some are left out: the cheap ones first, then old ones.
     """
 
     coupling: Coupling | None = None
@@ -63,10 +57,11 @@ class MultiFidelityGP:
         data = data.thinned(self.most)
         n, memory = len(data.y), dict(memory) if memory else {}
         theta, kind = memory.get("theta"), memory.get("shares", "plain")
-        if theta is None or n >= _AFRESH * memory["afresh"] or n < memory["fitted"]:
+        when = due(memory, n)
+        if when == "afresh":
             theta, kind = self._fresh(data)
             memory = {"afresh": n, "fitted": n}
-        elif n > memory["fitted"] and (n <= _ALWAYS or n >= _REFIT * memory["fitted"]):
+        elif when == "again":
             theta = fitted(self._likelihood(data, kind)[1], np.asarray(theta))
             memory["fitted"] = n
         alignment, likelihood = self._likelihood(data, kind)
@@ -94,10 +89,8 @@ class MultiFidelityGP:
         rows = fidelity_rows(ShareMap(data.features, kind), data.levels, data.x, data.fidelity)
         coupling = self.coupling or ("truncated" if data.levels.ordered else "tasks")
         z = (data.y - shift) / scale
-        mixture = bool(data.features.simplexes)
-        return alignment, FidelityLikelihood(
-            rows, data.features.groups, z, known, coupling, mixture
-        )
+        trend = MIXTURE_TREND if data.features.simplexes else TREND_PRIOR
+        return alignment, FidelityLikelihood(rows, data.features.groups, z, known, coupling, trend)
 
 
 def fidelity_rows(shares: ShareMap, levels: Levels, x: Array, values: Array) -> FidelityRows:
@@ -152,7 +145,7 @@ class FidelityModel(Model):
         self.target = data.levels.at_target(data.fidelity)
         self.exact = data.noise is not None
         typical = 0.0 if data.noise is None else float(np.median(data.noise))
-        inferred = likelihood.inferred(theta, np.zeros((1, data.levels.width)))[0]
+        inferred = self._inferred(data.levels.target)[0]
         self._known = typical
         #: Variance of what is true of single rows alone, at the target.
         self.own = inferred if self.exact else 0.0
@@ -174,8 +167,11 @@ class FidelityModel(Model):
     def noise_at(self, values: Array) -> Array:
         """(m,) variances of what an evaluation at fidelities adds to the process."""
         scale = self.alignment.at(values)[1]
-        inferred = self.likelihood.inferred(self.theta, self.levels.design(values))
-        return np.asarray((self._known / scale) ** 2 + inferred)
+        return np.asarray((self._known / scale) ** 2 + self._inferred(values))
+
+    def _inferred(self, values: Array) -> Array:
+        """(m,) inferred noise variances at fidelities."""
+        return self.likelihood.inferred(self.theta, self.levels.design(values))
 
     def moments(self, points: Array) -> Moments:
         views = self.views(points, self.levels.values[:0])
@@ -194,10 +190,19 @@ class FidelityModel(Model):
         return self.outcomes.backward(mean), self.outcomes.scale * deviation
 
     def predict_at(self, points: Array, values: Array) -> tuple[Array, Array]:
-        """(m,) expectation and standard deviation of noise-free values at fidelities."""
+        """(m,) expectation and standard deviation of noise-free values at fidelities.
+
+        At the target that is ``predict``, which knows what is true of single rows alone.
+        """
         moments = self.posterior.moments(self.rows(points, values))
         shift, scale = self.alignment.at(values)
-        return shift + scale * moments.mean[:, 0], scale * moments.deviation
+        own = self._inferred(values) if self.exact else 0.0
+        mean = shift + scale * moments.mean[:, 0]
+        deviation = scale * np.sqrt(moments.deviation**2 + own)
+        target = self.levels.at_target(values)
+        if target.any():
+            mean[target], deviation[target] = self.predict(points[target])
+        return mean, deviation
 
     def told_at(self, points: Array) -> npt.NDArray[np.intp]:
         """(m,) which row told at the target each design is, -1 where it is none.

@@ -151,7 +151,14 @@ def test_known_noise_of_none_makes_told_rows_certain():
     views = fitted.views(given.x[at], fitted.levels.values)
     assert views.variance.max() < 1e-9
     assert not views.cross.any()
+    predicted, deviation = fitted.predict_at(given.x[at], given.fidelity[at])
+    np.testing.assert_allclose(predicted, given.y[at], atol=1e-6)
+    assert deviation.max() < 1e-4
     apart = fitted.features.draw(3, np.random.default_rng(9))
+    for level in (1, 3):
+        values = np.full(3, level)
+        own = fitted.noise_at(values) * fitted.alignment.at(values)[1] ** 2
+        assert (fitted.predict_at(apart, values)[1] ** 2 >= own * (1 - 1e-9)).all()
     assert (fitted.views(apart, fitted.levels.values).variance > fitted.own).all()
 
 
@@ -185,6 +192,15 @@ def test_levels_end_at_the_target_and_nearness_grows_towards_it(name):
     assert (s >= 0).all()
     assert not levels.design(levels.target).any()
     assert levels.design(levels.values).shape == (len(levels.values), levels.width)
+
+
+def test_few_integers_and_all_categories_are_levels_of_their_own():
+    integers = Levels(bb.Fidelity(bb.Integer("n", 1, 16, log=True), target=16))
+    assert integers.values.tolist() == list(range(1, 17))
+    labels = [f"s{i}" for i in range(20)]
+    solvers = Levels(bb.Fidelity(bb.Categorical("n", labels), target="s3"))
+    assert sorted(solvers.values) == sorted(labels)
+    assert np.linalg.matrix_rank(solvers.design(solvers.values)) == 19
 
 
 def test_a_level_with_few_rows_is_standardised_like_its_neighbour():

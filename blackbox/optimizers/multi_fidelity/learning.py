@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blackbox.acquisitions.base import Limit
-from blackbox.batch import Array, Batch
+from blackbox.batch import Array
 from blackbox.formulation import Problem
 from blackbox.optimizers.bayes.told import Told
 from blackbox.state import State
@@ -111,7 +111,7 @@ class Learning:
             told: rows told before.
             fresh: rows that are about to be learnt.
         """
-        at = self._levels.at_target(self._fidelity(fresh.batch)) & fresh.ok
+        at = self._levels.at_target(self._levels.of(fresh.batch)) & fresh.ok
         seen = self._seen(told)
         if not (at.any() and seen and self._targets(told) >= _FEWEST):
             return
@@ -146,22 +146,16 @@ class Learning:
         return total
 
     def _targets(self, told: Told) -> int:
-        return int(self._levels.at_target(self._fidelity(told.batch[told.ok])).sum())
+        return int(self._levels.at_target(self._levels.of(told.batch[told.ok])).sum())
 
     def _seen(self, told: Told) -> list[int]:
         """Levels below the target that have rows."""
-        values = self._fidelity(told.batch[told.ok])
+        values = self._levels.of(told.batch[told.ok])
         return [i for i, v in enumerate(self._levels.values[:-1]) if np.any(values == v)]
-
-    def _fidelity(self, batch: Batch) -> Array:
-        fidelity = self._problem.fidelity
-        if fidelity is None or not len(batch):
-            return np.repeat(self._levels.target, len(batch))
-        return batch[fidelity.name]
 
     def _rows(self, told: Told, kept: Array) -> Array:
         """(n,) rows to learn from: they succeeded, at a level that is kept."""
-        values = self._fidelity(told.batch)
+        values = self._levels.of(told.batch)
         dropped = np.isin(values, self._levels.values[~kept])
         rows = told.ok & ~dropped
         return rows if rows.any() else told.ok
@@ -201,7 +195,7 @@ class Learning:
         noise: Array | None,
         memory: dict[str, State],
     ) -> FidelityModel:
-        values = self._fidelity(told.batch[rows])
+        values = self._levels.of(told.batch[rows])
         data = FidelityData(self._features, self._levels, told.x[rows], values, y, noise)
         seen = [str(int(np.any(values == value))) for value in self._levels.values]
         key = f"{name} {''.join(seen)}"  # a fit goes on from one of the same levels

@@ -127,10 +127,9 @@ class MultiFidelityBayes(Optimizer):
         """
         models = self._looked_at().models
         x = self._features.encode(self.problem.space.check(batch))
-        fidelity = self.problem.fidelity
-        values = np.repeat(self._levels.target, len(batch))
-        if fidelity is not None and fidelity.name in batch:
-            values = fidelity.parameter.check(batch[fidelity.name])
+        values, fidelity = self._levels.of(batch), self.problem.fidelity
+        if fidelity is not None:
+            values = fidelity.parameter.check(values)
         predictions = {}
         for objective, model in zip(self.problem.objectives, models, strict=True):
             mean, deviation = model.predict_at(x, values)
@@ -194,7 +193,7 @@ class MultiFidelityBayes(Optimizer):
     def _ask(self, n: int) -> Batch:
         out = self.pending
         awaited = self._encode(out)
-        values = self._fidelity(out)
+        values = self._levels.of(out)
         rows, at = self._initial(n, awaited, values)
         if len(rows) < n:
             pending = np.concatenate([awaited, rows])
@@ -227,12 +226,6 @@ class MultiFidelityBayes(Optimizer):
 
     def _encode(self, batch: Batch) -> Array:
         return self._features.encode(batch) if len(batch) else self._nothing
-
-    def _fidelity(self, batch: Batch) -> Array:
-        fidelity = self.problem.fidelity
-        if fidelity is None or not len(batch):
-            return np.repeat(self._levels.target, len(batch))
-        return batch[fidelity.name]
 
     def _initial(self, n: int, awaited: Array, values: Array) -> tuple[Array, Array]:
         """At most n rows of the initial design with their fidelities."""
@@ -329,7 +322,7 @@ class MultiFidelityBayes(Optimizer):
         allowed = np.ones(len(self._levels.values), dtype=bool)
         proven = self._learning.proven
         x = np.concatenate([self._told.x, awaited])
-        at = np.concatenate([self._fidelity(self._told.batch), values])
+        at = np.concatenate([self._levels.of(self._told.batch), values])
         if proven.all() or not len(x):
             return allowed
         table = self._price.at(x, self._levels.values)
@@ -341,7 +334,7 @@ class MultiFidelityBayes(Optimizer):
     def _taken(self, awaited: Array, values: Array) -> Any:
         """Of designs, (m, L) whether they were evaluated at each level, will be, or cannot be."""
         x = np.concatenate([self._told.x, awaited])
-        at = np.concatenate([self._fidelity(self._told.batch), values])
+        at = np.concatenate([self._levels.of(self._told.batch), values])
         return self._pool.taken(x, at)
 
     def _looked_at(self) -> Learnt:

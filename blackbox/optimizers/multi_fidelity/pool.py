@@ -38,10 +38,10 @@ class Pool:
         if candidates is None:
             return
         x = features.encode(features.space.check(candidates))
-        _, first, which = np.unique(keys(x), return_index=True, return_inverse=True)
+        self._known, first, which = np.unique(keys(x), return_index=True, return_inverse=True)
         order = np.argsort(first, kind="stable")
-        place = np.empty(len(order), dtype=np.intp)
-        place[order] = np.arange(len(order))
+        self._place = np.empty(len(order), dtype=np.intp)  # of each key among the designs
+        self._place[order] = np.arange(len(order))
         self.designs = x[first[order]]
         self._may = np.zeros((len(self.designs), len(levels.values)), dtype=bool)
         fidelity = levels.fidelity
@@ -56,7 +56,7 @@ class Pool:
                     f"MultiFidelityBayes: candidates[{row}] has {fidelity.name}={values[row]!r}, "
                     f"which is none of {levels.values.tolist()}"
                 )
-            self._may[place[which.ravel()], at.argmax(axis=1)] = True
+            self._may[self._place[which.ravel()], at.argmax(axis=1)] = True
         if not self._may[:, -1].any():
             raise ProblemError("MultiFidelityBayes: no candidate is at the target fidelity")
         self.target = self.designs[self._may[:, -1]]
@@ -82,15 +82,14 @@ class Pool:
             values: (n,) their fidelities.
         """
         gone = [keys(x[values == value]) for value in self._levels.values]
-        known = None if self.designs is None else keys(self.designs)
 
         def mask(points: Array) -> Array:
             here = keys(points)
-            found = np.column_stack([np.isin(here, there) for there in gone])
-            if known is not None:
-                order = np.argsort(known, kind="stable")
-                at = order[np.searchsorted(known[order], here).clip(max=len(known) - 1)]
-                found |= ~(self._may[at] & (known[at] == here)[:, None])
+            found = np.column_stack([np.isin(here, each) for each in gone])
+            if self.designs is not None:
+                at = np.searchsorted(self._known, here).clip(max=len(self._known) - 1)
+                there = self._known[at] == here
+                found |= ~(self._may[self._place[at]] & there[:, None])
             return found
 
         return mask
