@@ -183,6 +183,36 @@ def test_constraints_are_come_near_to_and_elites_satisfy_them():
         assert (optimizer.archive.elites["c"] >= 2.5).all()
 
 
+@pytest.mark.parametrize("make", [bb.CMAME, bb.CMAMAE, bb.MultiEmitter])
+def test_strategies_climb_to_a_feasible_region_that_no_draw_hits(make):
+    def outcomes(b):
+        x = b["x"]
+        away = ((x - 0.93) ** 2).sum(1)  # a ball of 1e-5 of the space, far from the centre
+        return {"f": x.sum(1), "m": x[:, 0], "c": away - 0.01}
+
+    problem = bb.problem(
+        outcomes,
+        bb.Space(bb.Real("x", 0, 1, size=6)),
+        bb.Maximize("f"),
+        measures=[bb.Measure("m", 0, 1)],
+        constraints=[bb.Constraint("c", upper=0)],
+        batch=True,
+    )
+    optimizer = run(make(problem, cells=(10,), emitters=2, batch_size=10, seed=12), 4000)
+    assert len(optimizer.archive) > 0
+
+
+def test_only_strategies_that_share_a_covariance_hold_one_beside_their_own():
+    wide = bb.problem(
+        lambda p: 0.0, bb.Space(bb.Real("x", 0, 1, size=500)), measures=[bb.Measure("m", 0, 1)]
+    )
+    sizes = {
+        name: len(pack(bb.CMAMAE(wide, cells=(4,), strategy=name, seed=0).state_dict()))
+        for name in ("shared", "low-memory")
+    }
+    assert sizes["low-memory"] < 500**2 < sizes["shared"]
+
+
 def test_a_strategy_of_which_nothing_enters_starts_from_an_elite():
     archive = GridArchive(SPHERE, 5)
     batch = SPHERE.space.draw(50, np.random.default_rng(0))

@@ -143,7 +143,8 @@ class CMAMAE(Annealing):
     ) -> None:
         super().__init__(problem, cells, learning_rate, threshold_min, seed)
         check_emitters(self, emitters, batch_size, sigma)
-        self._covariance = together(problem.space.width, emitters)
+        # Of n^2 numbers: the strategies for many dimensions could not pay for one unused.
+        self._covariance = together(problem.space.width, emitters) if strategy == "shared" else None
         kinds: dict[str, Begin] = {
             "full": lambda mean: FullCMA(mean, sigma),
             "shared": lambda mean: FullCMA(mean, sigma, self._covariance),
@@ -157,11 +158,13 @@ class CMAMAE(Annealing):
         ]
 
     def _state(self) -> State:
-        return {**super()._state(), "covariance": self._covariance.state()}
+        shared = {} if self._covariance is None else self._covariance.state()
+        return {**super()._state(), "covariance": shared}
 
     def _load_state(self, state: State) -> None:
         super()._load_state(state)
-        self._covariance.load_state(state["covariance"])
+        if self._covariance is not None:
+            self._covariance.load_state(state["covariance"])
 
 
 def together(n: int, strategies: int) -> Covariance:

@@ -116,8 +116,9 @@ class EvolutionEmitter(Emitter):
         size: rows of a generation.
         begin: makes the strategy.
         hard: the rules of CMA-ME: rows that filled an empty cell are ranked before all others, and
-            a strategy of which nothing entered the archive comes to an end. Else, as in CMA-MAE,
-            rows are ranked by gain, and it ends where it has no direction left.
+            a strategy of which nothing entered the archive comes to an end, once there are elites
+            to start from. Else, as in CMA-MAE, rows are ranked by gain, and it ends where it has no
+            direction left.
     """
 
     def __init__(self, archive: Archive, size: int, begin: Begin, *, hard: bool = False) -> None:
@@ -139,7 +140,7 @@ class EvolutionEmitter(Emitter):
         assert self.strategy is not None  # it drew these rows
         order = ranked(rows, new_first=self._hard)
         self.strategy.tell(rows["point"][order])
-        idle = self._hard and not rows["status"].any()
+        idle = self._hard and len(self.archive) > 0 and not rows["status"].any()
         if idle or flat(rows) or self.strategy.degenerate:
             self.strategy = None
 
@@ -164,9 +165,14 @@ def ranked(rows: Batch, *, new_first: bool) -> npt.NDArray[np.intp]:
 
 
 def flat(rows: Batch) -> bool:
-    """Whether nothing tells rows apart: all entered alike and gained alike, or all failed."""
-    gains = rows["gain"][np.isfinite(rows["gain"])]
-    alike = not len(gains) or gains.max() - gains.min() < _FLAT
+    """Whether nothing tells rows apart: all entered alike and gained alike, or all failed.
+
+    Where no row is feasible, how far each is from that does tell them apart.
+    """
+    gained = np.isfinite(rows["gain"])
+    worth = rows["gain" if gained.any() else "excess"]
+    worth = worth[np.isfinite(worth)]
+    alike = not len(worth) or worth.max() - worth.min() < _FLAT
     return bool(alike and (rows["status"] == rows["status"][0]).all())
 
 
