@@ -103,8 +103,8 @@ class TestBenchmark:
     def test_each_hybrid_runs(self) -> None:
         problem = bb.problems.Tuning()
         case = hybrid._Case(problem, problem.optimum, 1.0, hybrid._near(problem))
-        for label in hybrid.METHODS:
-            regret = hybrid._run(case, label, 0, 8)
+        for make in hybrid.METHODS.values():
+            regret = hybrid.regrets(case, make, 0, 8)
             assert (np.diff(regret) <= 0).all()
 
     def test_an_unknown_part_is_refused(self) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,17 @@ from blackbox.optimizers.llambo import Settings
 from blackbox.testing.stand_in_brain import Brain
 from studies.benchmarks.bayes.peers import ENGINE
 from studies.benchmarks.common.report import write_table
-from studies.benchmarks.common.store import Result, Store
-from studies.benchmarks.common.suites import digest
+from studies.benchmarks.common.store import Store
+from studies.benchmarks.common.suites import Algorithm, Results, Suite, run
 from studies.llambo.reactions import Reaction
 
-SEEDS = 10
+#: Other sources of Bayes, of LLAMBO or of the stand-in are another version.
+SOURCES = (
+    *ENGINE,
+    "blackbox/llm/**/*.py",
+    "blackbox/optimizers/llambo/**/*.py",
+    "blackbox/testing/stand_in*.py",
+)
 TRIALS = 25
 LOOKS = (5, 10, 25)
 Floats = npt.NDArray[np.float64]
@@ -43,60 +49,46 @@ class _Case:
         return np.asarray((top - np.maximum(best, low)) / (top - low))
 
 
-def main(seeds: int = SEEDS) -> Path:
+Make = Callable[[_Case, int], bb.Optimizer]
+
+
+def main() -> Path:
     """Run what is missing, seed by seed, and write the table."""
-    cases, store, version = _cases(), Store("llambo_hybrid"), digest(ENGINE)
-    run(cases, store, version, seeds, [*METHODS])
-    return table(cases, store, version)
+    store = Store("llambo_hybrid")
+    names, cases = [*SUITE.algorithms], [*SUITE.cases]
+    run(SUITE, store, algorithms=names, cases=cases, seeds=SUITE.seeds)
+    return SUITE.table(Results(SUITE, store))
 
 
-def run(
-    cases: Mapping[str, _Case], store: Store, version: str, seeds: int, methods: Sequence[str]
-) -> None:
-    """Run what the store lacks."""
-    finished = {result.key for result in store}
-    for seed, (name, case), label in product(range(seeds), cases.items(), methods):
-        key = name, label, seed, version
-        if key not in finished:
-            store.append(Result(*key, data={"regret": _run(case, label, seed).tolist()}))
-            print(f"{time.strftime('%H:%M:%S')} {name} {label} {seed}", flush=True)
-
-
-def table(cases: Mapping[str, _Case], store: Store, version: str) -> Path:
-    """Write the table of the runs that the store has, each method with the seeds it finished."""
-    runs = {r.key[:3]: np.array(r.data["regret"]) for r in store if r.version == version}
-    seeds = {
-        label: [s for s in range(SEEDS) if all((name, label, s) in runs for name in cases)]
-        for label in METHODS
+def _table(results: Results) -> Path:
+    """Write the table; every method has run on every problem."""
+    runs = {
+        (name, case): np.array([data["regret"] for data in results.runs(case, name)])
+        for name, case in product(results.names, results.cases)
     }
-
-    def regrets(label: str, name: str, chosen: Sequence[int]) -> Floats:
-        return np.array([runs[name, label, seed] for seed in chosen])
-
-    overall, each = [], []
-    for label in filter(seeds.__getitem__, METHODS):
-        mean = np.mean([regrets(label, name, seeds[label]).mean(axis=0) for name in cases], axis=0)
-        shared = [seed for seed in seeds[label] if seed in seeds["Bayes"]]
-        ratio = [np.mean([regrets(m, n, shared) for n in cases]) for m in (label, "Bayes")]
-        row: dict[str, Any] = {"method": label, "seeds": len(seeds[label])}
-        row |= {f"mean regret at {look}": float(mean[look - 1]) for look in LOOKS}
-        row["mean over the run"] = float(mean.mean())
-        row["against Bayes"] = f"{ratio[0] / ratio[1] - 1:+.1%}"
-        overall.append(row)
-    for name, look in product(cases, LOOKS):
-        medians = {
-            label: float(np.median(regrets(label, name, chosen)[:, look - 1]))
-            for label, chosen in seeds.items()
-            if chosen
-        }
-        each.append({"problem": name, "at": look} | medians)
+    means = {
+        name: np.mean([runs[name, case].mean(axis=0) for case in results.cases], axis=0)
+        for name in results.names
+    }
+    overall = [
+        {"method": name}
+        | {f"mean regret at {look}": float(mean[look - 1]) for look in LOOKS}
+        | {"mean over the run": float(mean.mean())}
+        | {"against Bayes": f"{mean.mean() / means['Bayes'].mean() - 1:+.1%}"}
+        for name, mean in means.items()
+    ]
+    each = [
+        {"problem": case, "at": look}
+        | {name: float(np.median(runs[name, case][:, look - 1])) for name in results.names}
+        for case, look in product(results.cases, LOOKS)
+    ]
     return write_table(
         "llambo_hybrid",
         "Bayes with a language model's proposals",
         {"Over all problems": overall, "Median normalised regret": each},
         [
             "Regret: distance to the best known outcome as a share of the range (of functions: the "
-            "median of random rows). Against Bayes: the mean over the run, on the seeds both ran.",
+            "median of random rows). Against Bayes: the mean over the run.",
             "In context: the stand-in, which knows nothing but the observations. Informed: it also "
             "knows one good configuration of each run, near the optimum of a function or among the "
             "best 1 % of a table. Misleading: observations are shown with permuted outcomes.",
@@ -104,7 +96,9 @@ def table(cases: Mapping[str, _Case], store: Store, version: str) -> Path:
             "for 20 candidates each time, which Bayes accepts by the rule named; 'candidates' are "
             "justified ones without the warm start.",
             "No language model took part; that a model knows something is assumed, not shown.",
+            *results.notes(),
         ],
+        seeds=results.seeds,
         libraries=("numpy", "scipy"),
         command="llambo hybrid",
     )
@@ -116,7 +110,7 @@ def _sampler(case: _Case, seed: int, *, informed: bool = False, permuted: bool =
     return bb.LLAMBO(case.problem, brain, surrogate=None, settings=settings, seed=seed)
 
 
-def _hybrid(rule: Any, *, warm: bool = True, **how: bool) -> Callable[[_Case, int], bb.Optimizer]:
+def _hybrid(rule: Any, *, warm: bool = True, **how: bool) -> Make:
     def make(case: _Case, seed: int) -> bb.Optimizer:
         candidates = rule(_sampler(case, seed, **how))
         init = _sampler(case, seed, **how) if warm else None
@@ -125,7 +119,7 @@ def _hybrid(rule: Any, *, warm: bool = True, **how: bool) -> Callable[[_Case, in
     return make
 
 
-METHODS: Mapping[str, Callable[[_Case, int], bb.Optimizer]] = {
+METHODS: Mapping[str, Make] = {
     "Random": lambda case, seed: bb.Random(case.problem, seed=seed),
     "Bayes": lambda case, seed: bb.Bayes(case.problem, seed=seed),
     "LLAMBO in context": lambda case, seed: bb.LLAMBO(case.problem, Brain(), seed=seed),
@@ -144,23 +138,16 @@ METHODS: Mapping[str, Callable[[_Case, int], bb.Optimizer]] = {
 }
 
 
-def _cases() -> dict[str, _Case]:
-    made = {}
-    for function in (bb.problems.Branin(), bb.problems.Hartmann6(), bb.problems.Tuning()):
-        draws = function.space.draw(1001, np.random.default_rng(0))
-        worst = float(np.median(function.measure(draws)[function.objectives[0].name]))
-        near = _near(function)
-        made[function.name] = _Case(function, float(function.optimum), worst, near)
-    for name in ("Suzuki_Doyle", "Reductive_Amination", "amide_coupling_hte"):
-        table = Reaction(name)
-        low, high = table.range
-        made[name] = _Case(
-            table,
-            high,
-            low,
-            lambda seed, t=table: t.good(np.random.default_rng(seed)),  # type: ignore[misc]
-        )
-    return made
+def _function(problem: Any) -> _Case:
+    draws = problem.space.draw(1001, np.random.default_rng(0))
+    worst = float(np.median(problem.measure(draws)[problem.objectives[0].name]))
+    return _Case(problem, float(problem.optimum), worst, _near(problem))
+
+
+def _reaction(name: str) -> _Case:
+    table = Reaction(name)
+    low, high = table.range
+    return _Case(table, high, low, lambda seed: table.good(np.random.default_rng(seed)))
 
 
 def _near(function: Any) -> Callable[[int], dict[str, Any]]:
@@ -177,11 +164,34 @@ def _near(function: Any) -> Callable[[int], dict[str, Any]]:
     return good
 
 
-def _run(case: _Case, label: str, seed: int, trials: int = TRIALS) -> Floats:
-    optimizer, values = METHODS[label](case, seed), []
+def _work(build: Callable[[], _Case], method: Algorithm, seed: int) -> dict[str, Any]:
+    return {"regret": regrets(build(), method.make, seed).tolist()}
+
+
+def regrets(case: _Case, make: Make, seed: int, trials: int = TRIALS) -> Floats:
+    """(trials,) regret of the best so far."""
+    optimizer, values = make(case, seed), []
     for _ in range(trials):
         batch = optimizer.ask()
         outcome = case.problem.measure(batch)
         optimizer.tell(batch.with_columns(**outcome))
         values.append(float(outcome[case.problem.objectives[0].name][0]))
     return case.regret(np.array(values))
+
+
+SUITE = Suite(
+    "hybrid",
+    {
+        "Branin": lambda: _function(bb.problems.Branin()),
+        "Hartmann6": lambda: _function(bb.problems.Hartmann6()),
+        "Tuning": lambda: _function(bb.problems.Tuning()),
+        **{
+            name: partial(_reaction, name)
+            for name in ("Suzuki_Doyle", "Reductive_Amination", "amide_coupling_hte")
+        },
+    },
+    {name: Algorithm(make, SOURCES) for name, make in METHODS.items()},
+    _work,
+    _table,
+    seeds=10,
+)
