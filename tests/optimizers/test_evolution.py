@@ -111,11 +111,11 @@ def test_the_covariance_stretches_and_whitens_inversely():
         steps = rng.standard_normal((12, 5)) * [1, 2, 3, 4, 5]
         covariance.learn(steps, steps[0], True, rates(5, 12))
     step = covariance.stretch(rng.standard_normal((1, 5)))[0]
-    covariance._decompose()
+    covariance._factorize()
     assert step @ np.linalg.solve(covariance.matrix, step) == pytest.approx(
-        sphere(covariance.whiten(step)[None])[0]
+        sphere(covariance.whiten(step[None]))[0]
     )
-    assert np.linalg.det(covariance.matrix) == pytest.approx(1)
+    assert abs(np.linalg.slogdet(covariance.matrix)[1]) < 2 * 5 * 0.1
 
 
 def test_a_covariance_renews_no_more_than_it_may():
@@ -144,8 +144,7 @@ def test_strategies_that_share_a_covariance_learn_together():
         for strategy in strategies:
             points = strategy.ask(12, rng)
             strategy.tell(points[np.argsort(ellipsoid(points / 10))])
-    spread = np.sort(covariance.spread)
-    assert spread[-1] > 30 * spread[0]
+    assert np.linalg.cond(covariance.matrix) > 1000
     assert max(ellipsoid(s.mean[None] / 10)[0] for s in strategies) < 1e-3
 
 

@@ -126,6 +126,7 @@ class CMAMAE(Annealing):
     Raises:
         UnsupportedError: the problem has no measures, or other parameters.
         ProblemError: an argument is out of range.
+        MissingExtraError: SciPy is not installed (extra ``qd``).
     """
 
     def __init__(

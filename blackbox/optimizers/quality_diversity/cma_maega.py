@@ -141,6 +141,7 @@ class CMAMAEGA(Annealing):
     Raises:
         UnsupportedError: a gradient or the measures are missing, or other parameters.
         ProblemError: an argument is out of range.
+        MissingExtraError: SciPy is not installed (extra ``qd``).
     """
 
     supports = Supports(parameters=(Real,), constraints=True, measures=True)

@@ -35,6 +35,7 @@ class CMAME(EmitterOptimizer):
     Raises:
         UnsupportedError: the problem has no measures, or other parameters.
         ProblemError: an argument is out of range.
+        MissingExtraError: SciPy is not installed (extra ``qd``).
     """
 
     def __init__(

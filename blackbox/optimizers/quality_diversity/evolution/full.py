@@ -60,7 +60,7 @@ class FullCMA(Strategy):
         steps = (ranked - self.mean) / self.sigma
         move = r.weights @ steps[: len(r.weights)]
         self.mean = self.mean + self.sigma * move
-        steady = self._control_step(self.covariance.whiten(move), r)
+        steady = self._control_step(self.covariance.whiten(move[None])[0], r)
         gain = math.sqrt(r.path * (2 - r.path) * r.mass) if steady else 0.0
         self.path = (1 - r.path) * self.path + gain * move
         self.covariance.learn(steps, self.path, steady, r)
@@ -68,8 +68,7 @@ class FullCMA(Strategy):
 
     @property
     def degenerate(self) -> bool:
-        spread = self.covariance.spread
-        least, most = float(spread.min()), float(spread.max())
+        least, most = self.covariance.narrowest, self.covariance.widest
         return most**2 >= CONDITION * least**2 or self.sigma * most < NARROWEST
 
     def state(self) -> State:
