@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _POLICY = Policy()
 _REPLAYED = 64
 _STEPS = 16  # gradient steps after each round
-_ELITES = 20
 _FINALISTS = 64  # candidates among which a batch is chosen row by row
 
 
