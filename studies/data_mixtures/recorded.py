@@ -74,6 +74,12 @@ PILE_DOMAINS = (
     "github", "philpapers", "stackexchange", "enron_emails", "gutenberg_pg_19", "pile_cc",
     "ubuntu_irc", "europarl", "hackernews", "pubmed_abstracts", "uspto_backgrounds",
 )  # fmt: skip
+#: Shares of the Pile's domains as RegMix (mixture_config/config_1b/human.yaml) gives them.
+NATURAL = (
+    0.1052, 0.0386, 0.0052, 0.1071, 0.0919, 0.0198,
+    0.0427, 0.0027, 0.0929, 0.0030, 0.0199, 0.1121,
+    0.0074, 0.0043, 0.0075, 0.0845, 0.0420,
+)  # fmt: skip
 IFT_FILE = _file(
     "admire_ift/admire_ift_runs.csv",
     "703b061d36203c297b311c1d03adcb46a9497a2fc1b3e86f81a55b047a205686",

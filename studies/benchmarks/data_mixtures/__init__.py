@@ -1,0 +1,1 @@
+"""Optimizers of data mixtures beside what others do, every fidelity charged."""
