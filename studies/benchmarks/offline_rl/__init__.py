@@ -1,0 +1,1 @@
+"""Offline model-based reinforcement learning, its tuning, and search in mixed spaces."""

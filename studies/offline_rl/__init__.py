@@ -1,0 +1,1 @@
+"""Offline model-based reinforcement learning, its key hyperparameters chosen by optimization."""
