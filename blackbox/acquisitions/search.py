@@ -34,15 +34,21 @@ _MOVED = 20  # coordinates that a sparse neighbour moves, about
 
 @dataclass(frozen=True)
 class Box:
-    """Bounds of the numbers within the unit cube; of anything else they are not looked at.
+    """A part of the space around a row: bounds of the numbers, a Hamming ball of the categories.
+
+    Shares, permutations and strings are not bounded.
 
     Args:
-        lower: (d,) features.
+        lower: (d,) features, of which those of numbers are looked at.
         upper: (d,) features.
+        center: (d,) features of the row.
+        changes: how many categories may differ from the row's.
     """
 
     lower: Array
     upper: Array
+    center: Array
+    changes: int
 
 
 class Search:
@@ -56,7 +62,8 @@ class Search:
         self.features = features
         small = features.space.cardinality <= _ENUMERATED
         self._all = features.everything() if small else None
-        self._boxed = np.setdiff1d(features.continuous, _shares(features))
+        self._boxed = np.setdiff1d(features.numbers, _shares(features))
+        self._ordered = [level for level in features.levels if level.column in set(self._boxed)]
 
     @property
     def finite(self) -> bool:
@@ -123,20 +130,53 @@ class Search:
         """(n, d) feasible rows to score, none of them taken; empty where no row is left."""
         if self._all is not None:
             left = self._all[self.fresh(self._all, taken)]
+            if box is not None:
+                near = left[self._inside(left, box)]
+                left = near if len(near) else left
             if len(left) > _SCORED:
                 left = left[np.sort(rng.choice(len(left), _SCORED, replace=False))]
             return np.asarray(left)
         for _ in range(_TRIES):
             drawn = self.features.draw(_DRAWS, rng)
             if box is not None:
-                lower, upper = box.lower[self._boxed], box.upper[self._boxed]
-                drawn[:, self._boxed] = lower + drawn[:, self._boxed] * (upper - lower)
+                self._move_inside(drawn, box, rng)
             rows = np.concatenate([drawn, self._neighbours(drawn, incumbents, rng)])
             rows = rows[self.fresh(rows, taken)]
+            if box is not None:
+                rows = rows[self._inside(rows, box)]
             rows = rows[self.features.feasible(rows)]
             if len(rows):
                 return np.asarray(rows)
         return taken[:0]
+
+    def _inside(self, rows: Array, box: Box) -> Array:
+        """(n,) whether rows lie in the box."""
+        numbers = rows[:, self._boxed]
+        lower, upper = box.lower[self._boxed] - _SAME, box.upper[self._boxed] + _SAME
+        names = list(self.features.categorical)
+        changed = (rows[:, names] != box.center[names]).sum(axis=1)
+        inside = ((numbers >= lower) & (numbers <= upper)).all(axis=1)
+        return np.asarray(inside & (changed <= box.changes))
+
+    def _move_inside(self, rows: Array, box: Box, rng: np.random.Generator) -> None:
+        """Turn (n, d) uniform rows, in place, into rows within a box.
+
+        They are uniform along each number, and differ from the centre in 1 to ``changes``
+        categories, each number of them as often.
+        """
+        lower, upper = box.lower, box.upper
+        walked = np.setdiff1d(self._boxed, [level.column for level in self._ordered])
+        rows[:, walked] = lower[walked] + rows[:, walked] * (upper - lower)[walked]
+        for level in self._ordered:
+            j = level.column
+            values = level.features(np.arange(level.count))
+            values = values[(values >= lower[j] - _SAME) & (values <= upper[j] + _SAME)]
+            rows[:, j] = rng.choice(values, len(rows)) if len(values) else box.center[j]
+        names = list(self.features.categorical)
+        if names:
+            left = rng.integers(1, box.changes + 1, len(rows))
+            rank = rng.random((len(rows), len(names))).argsort(axis=1).argsort(axis=1)
+            rows[:, names] = np.where(rank < left[:, None], rows[:, names], box.center[names])
 
     def _neighbours(self, drawn: Array, incumbents: Array, rng: np.random.Generator) -> Array:
         """Rows near incumbents: a little of the way to a draw, and every single discrete step.
@@ -170,7 +210,7 @@ class Search:
                 points[moving] = polish(self.features, function, points[moving], self._bounds(box))
             if not (self.features.levels or self.features.structured):
                 break
-            stepped = np.array([self._walk(function, point) for point in points[moving]])
+            stepped = np.array([self._walk(function, point, box) for point in points[moving]])
             moved = (stepped != points[moving]).any(axis=1)
             points[moving] = stepped
             moving = moving[moved]
@@ -185,10 +225,12 @@ class Search:
             lower[self._boxed], upper[self._boxed] = box.lower[self._boxed], box.upper[self._boxed]
         return np.stack([lower, upper], axis=1)[self.features.continuous]
 
-    def _walk(self, function: AcquisitionFunction, point: Array) -> Array:
+    def _walk(self, function: AcquisitionFunction, point: Array, box: Box | None) -> Array:
         """(d,) where single discrete steps lead, each the best of all, while they improve."""
         for _ in range(_STEPS):
             steps = self.features.steps(point)
+            if box is not None:
+                steps = steps[self._inside(steps, box)]
             rows = np.concatenate([point[None], steps[self.features.feasible(steps)]])
             winner = int(np.argmax(function.values(rows)))
             if winner == 0:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import blackbox as bb
-from blackbox.acquisitions.search import Search
+from blackbox.acquisitions.search import Box, Search
 from blackbox.surrogates.features import Features
 
 
@@ -42,6 +42,51 @@ def search(space, peak, taken=None, weights=1.0):
 def test_box():
     _, found = search(bb.Space(bb.Real("x", -1, 1, size=5)), [0.1, 0.9, 0.5, 1.3, -0.2])
     np.testing.assert_allclose(found, [0.1, 0.9, 0.5, 1, 0], atol=1e-4)
+
+
+MIXED = bb.Space(
+    bb.Categorical("a", ["p", "q", "r"]),
+    bb.Categorical("b", ["p", "q", "r"]),
+    bb.Integer("n", 0, 10),
+    bb.Real("x", 0, 1, size=2),
+)
+
+
+def test_within_a_box_the_best_row_is_that_of_the_box():
+    features = Features(MIXED)
+    center = np.array([0.0, 0.0, 0.5, 0.5, 0.5])
+    box = Box(center - 0.2, center + 0.2, center, changes=1)
+    # Category a is worth more than b, so only a may change; numbers go to the box's corner.
+    bowl = Bowl(features, [2.0, 2.0, 1.0, 1.0, 0.0], np.array([2.0, 1.0, 1.0, 1.0, 1.0]))
+    rng = np.random.default_rng(0)
+    search = Search(features)
+    found = search.best(bowl, np.empty((0, 5)), center[None], rng, box)
+    np.testing.assert_allclose(found, [2, 0, 7.5 / 11, 0.7, 0.3], atol=1e-6)  # n = 7
+
+
+@pytest.mark.parametrize("changes", [1, 2])
+def test_every_row_of_a_pool_lies_in_the_box_and_fills_it(changes):
+    features = Features(MIXED)
+    center = np.array([1.0, 1.0, 0.4, 0.3, 0.8])
+    box = Box(center - 0.15, center + 0.15, center, changes)
+    pool = Search(features).pool(np.empty((0, 5)), center[None], np.random.default_rng(0), box)
+    assert (np.abs(pool[:, 2:] - center[2:]) <= 0.15 + 1e-9).all()
+    changed = (pool[:, :2] != 1).sum(axis=1)
+    assert changed.max() == changes
+    assert set(np.rint(pool[:, 2] * 10)) == {3, 4, 5}
+    assert np.ptp(pool[:, 3:], axis=0).min() > 0.28
+
+
+def test_a_finite_space_is_searched_in_the_box_until_nothing_is_left_there():
+    space = bb.Space(bb.Categorical("a", ["p", "q"]), bb.Categorical("b", ["p", "q"]))
+    search, rng = Search(Features(space)), np.random.default_rng(0)
+    center = np.zeros(2)
+    box = Box(center, center, center, changes=1)
+    taken = center[None]
+    near = search.pool(taken, taken, rng, box)
+    assert sorted(map(tuple, near)) == [(0, 1), (1, 0)]
+    rest = search.pool(np.concatenate([taken, near]), taken, rng, box)
+    assert [tuple(row) for row in rest] == [(1, 1)]
 
 
 def test_simplex_with_its_best_on_a_face():

@@ -60,10 +60,11 @@ class Bayes(Optimizer):
         candidates: optimizer of the same problem, such as ``LLAMBO``, whose proposals are
             considered at every step; alone, they are accepted where they are worth almost as much
             as Bayes' own, or by a rule of ``blackbox.optimizers.bayes`` around it.
-        trust_region: whether real numbers are looked for only in a box around the best row, which
-            grows with successes and shrinks with failures (Eriksson et al. 2019); for one
-            objective in many dimensions. Off by default: the trend and the short initial design
-            already keep the search local there, and no gain beside them was shown.
+        trust_region: whether rows are looked for only in a region around the best one, which
+            grows with successes and shrinks with failures: a box of the numbers (Eriksson et al.
+            2019), a Hamming ball of the categories (Wan et al. 2021); for one objective. Off by
+            default: of numbers alone no gain was shown, for the trend and the short initial design
+            already keep the search local.
         device: where PyTorch computes what it computes, such as ``"cpu"`` or ``"cuda"``.
         seed: seeds the optimizer's only generator.
 

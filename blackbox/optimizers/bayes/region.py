@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +20,15 @@ _BETTER = 1e-3  # share of the scores' spread that counts as an improvement
 
 @dataclass(frozen=True)
 class TrustRegion:
-    """A box around the best row that grows with successes and shrinks with failures.
+    """A region around the best row that grows with successes and shrinks with failures.
 
-    Eriksson et al. (2019), *Scalable Global Optimization via Local Bayesian Optimization*: its
-    sides are in proportion to the length scales and have the given length in the geometric mean.
+    Eriksson et al. (2019), *Scalable Global Optimization via Local Bayesian Optimization*: a box
+    whose sides are in proportion to the length scales and have the given length in the geometric
+    mean; the next value of a whole number or an ordinal is always within. Of categories a Hamming
+    ball, after Wan et al. (2021), *Think Global and Act Local*; there the two have sizes of their
+    own, here both have the one length: half of it is the half-width of the box, and the share of
+    the categories that may change, at least one.
+
     What is below the least length starts again at the first one, and the model forgets nothing.
     The length is a function of the rows told, so there is no state.
 
@@ -48,7 +54,7 @@ class TrustRegion:
         return length
 
     def box(self, belief: Belief, center: Array, begun: int) -> Box:
-        """The region around a (d,) row, for the numbers; everything else is free.
+        """The region around a (d,) row; shares, permutations and strings are free.
 
         Args:
             belief: of one objective.
@@ -57,8 +63,18 @@ class TrustRegion:
         """
         features, model = belief.features, belief.objectives[0]
         scores = np.where(belief.feasible, belief.scores[:, 0], belief.scores[:, 0].min())
-        half = np.full(features.width, 0.5 * self.length(scores[begun:]))
+        reach = 0.5 * self.length(scores[begun:])
+        half = np.full(features.width, reach)
         if isinstance(model, ExactModel):
             lengths = np.clip(model.posterior.kernel.lengths, 0.1, _FLAT)
             half[features.numbers] *= lengths / np.exp(np.log(lengths).mean())
-        return Box(np.clip(center - half, 0.0, 1.0), np.clip(center + half, 0.0, 1.0))
+        lower, upper = np.clip(center - half, 0.0, 1.0), np.clip(center + half, 0.0, 1.0)
+        for level in features.levels:
+            if level.column not in features.categorical:
+                here = level.position(float(center[level.column]))
+                near = np.array([max(here - 1, 0), min(here + 1, level.count - 1)])
+                below, above = level.features(near)
+                lower[level.column] = min(lower[level.column], below)
+                upper[level.column] = max(upper[level.column], above)
+        changes = max(1, math.ceil(reach * len(features.categorical)))
+        return Box(lower, upper, center, changes)
