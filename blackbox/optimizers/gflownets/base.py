@@ -31,7 +31,7 @@ DISCRETE = (Integer, Ordinal, Categorical, Permutation, Sequence)
 
 _TRIES = 4  # rounds of walks, then of mutations, then of random objects, for new proposals
 _ATTEMPTS = 100
-OVERSAMPLED = 4
+_OVERSAMPLED = 4
 _ELITES = 20
 
 
@@ -202,7 +202,7 @@ class GFNOptimizer(Optimizer):
             self._learn(len(batch))
 
     def _sampled(self, n: int) -> Array:
-        return self._walks(OVERSAMPLED * n).ends.cpu().numpy()
+        return self._walks(_OVERSAMPLED * n).ends.cpu().numpy()
 
     def _mutated(self, n: int) -> Array:
         good = self.known.good
@@ -210,7 +210,7 @@ class GFNOptimizer(Optimizer):
             return self.construction.initial(0)
         states = self.known.states[good]
         elites = states[diverse(states, self.known.ranks(), 1, _ELITES)]
-        parents = elites[self.rng.integers(len(elites), size=OVERSAMPLED * n)]
+        parents = elites[self.rng.integers(len(elites), size=_OVERSAMPLED * n)]
         return self.construction.mutated(parents, self.rng)
 
     def _random(self, n: int) -> Array:
