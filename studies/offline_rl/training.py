@@ -112,6 +112,20 @@ def train(
         return run.judge(learner, online)
 
 
+def learn(
+    task: Task, data: Transitions, model: Ensemble, choice: Choice, settings: TrainingSettings,
+    seed: int,
+) -> Learner:  # fmt: skip
+    """The policy of ``train``, not judged.
+
+    Raises:
+        TimeoutError: the limit has passed.
+        FloatingPointError: model or policy diverged.
+    """
+    with one_thread():
+        return _Run(task, data, model, choice, settings, seed).learn()
+
+
 class _Run:
     def __init__(
         self, task: Task, data: Transitions, model: Ensemble, choice: Choice,
