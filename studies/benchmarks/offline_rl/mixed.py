@@ -179,13 +179,13 @@ def table(results: Results) -> Path:
         "Spaces of names and numbers, with a trust region and without",
         {"Mean rank of the best value": overall, "Median of the best value": best},
         [
-            f"{EVALUATIONS} evaluations, one at a time. Ranks are among the optimizers within each "
-            "seed, then averaged; functions count the same.",
-            "Func2C, Func3C: two and three choices, two numbers. Ackley53: 50 pairs of names, three "
-            "numbers, the optimum (0) moved. Rosenbrock10: six ordinals of four values, four "
-            "numbers. All minimized.",
-            "GA: a genetic algorithm, NSGA-II with one objective and a population of 20. All others "
-            "with their defaults; the region is Bayes(trust_region=True).",
+            f"{EVALUATIONS} evaluations, one at a time. Ranks are among the optimizers within "
+            "each seed, then averaged; functions count the same.",
+            "Func2C, Func3C: two and three choices, two numbers. Ackley53: 50 pairs of names, "
+            "three numbers, the optimum (0) moved. Rosenbrock10: six ordinals of four values, "
+            "four numbers. All minimized.",
+            "GA: a genetic algorithm, NSGA-II with one objective and a population of 20. All "
+            "others with their defaults; the region is Bayes(trust_region=True).",
             *results.notes(),
         ],
         seeds=results.seeds,
