@@ -294,9 +294,10 @@ def _number_in(p: Real | Integer, value: Any) -> float | int:
 
 
 def _choice(values: Sequence[Any], value: Any) -> Any:
+    if isinstance(value, list | dict):
+        raise Misfit("wrong type", f"{str(value)[:40]!r} is no single value")
     for known in values:
-        same = isinstance(value, bool) == isinstance(known, bool)
-        if same and not isinstance(value, list | dict) and value == known:
+        if isinstance(value, bool) == isinstance(known, bool) and value == known:
             return known
     raise Misfit("unknown category", f"{str(value)[:40]!r} is none of those allowed")
 

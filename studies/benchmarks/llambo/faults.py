@@ -88,8 +88,8 @@ def main(asks: int = ASKS) -> Path:
             "A run is over the cap if the server billed more tokens than that.",
             "A fault is not recorded if the record of a run counts fewer of its kind than the "
             "server did. Kinds are shared by faults; 'recorded' adds what the stand-in does by "
-            "itself (it repeats rows) and repairs that failed again. What a response holds that "
-            "comes after the timeout of {TIMEOUT} s is not seen, and counts as a timeout.",
+            "itself (it repeats rows) and repairs that failed again. A fault that comes after the "
+            f"timeout of {TIMEOUT} s counts as a timeout.",
             "Own proposals: rows that came from Bayes or Sobol because the model gave none.",
             f"{time.perf_counter() - start:.0f} s.",
             "No language model took part: a stand-in answered.",
@@ -109,7 +109,9 @@ def _run(
     settings = Settings(candidates=6, completions=2, predictions=4, timeout=TIMEOUT)
     surrogate: Any = ("discriminative", "generative")[seed % 2]
     with (
-        StandIn(rate=float(rng.uniform(0, 0.7)), kinds=kinds, seed=seed, hang=3 * TIMEOUT) as server,
+        StandIn(
+            rate=float(rng.uniform(0, 0.7)), kinds=kinds, seed=seed, hang=3 * TIMEOUT
+        ) as server,
         Chat(server.base_url, "stand-in", backoff=0.0) as llm,
     ):
         optimizer = bb.LLAMBO(
@@ -137,7 +139,9 @@ def _run(
     needed: Counter[tuple[str, ...]] = Counter()
     for fault, times in server.injected.items():
         needed[COUNTED[fault]] += times
-    if any(sum(counted[kind] for kind in names) < n for names, n in needed.items()):
+    late = counted["timeout"] - server.injected["hang"]  # other faults that were not waited for
+    missed = [n - sum(counted[kind] for kind in names) for names, n in needed.items()]
+    if sum(n for n in missed if n > 0) > late:
         found["runs with a fault not recorded"] += 1
     injected.update(server.injected)
     recorded.update(counted)
