@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -79,7 +80,8 @@ class Pool:
 
     @property
     def _name(self) -> str:
-        return json.dumps(self.problem.spec(), sort_keys=True, default=str)
+        text = json.dumps(self.problem.spec(), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _key(self, row: Row) -> str:
         return json.dumps(row, sort_keys=True)

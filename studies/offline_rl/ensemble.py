@@ -133,8 +133,9 @@ class Ensemble:
                 x /= 1 + np.exp(-np.maximum(x, -30))  # SiLU
         d = x.shape[-1] // 2
         low, high = self.bounds
-        log_variance = high - np.logaddexp(np.float32(0), high - x[..., d:])
-        log_variance = low + np.logaddexp(np.float32(0), log_variance - low)
+        with np.errstate(invalid="ignore"):  # whoever uses them looks whether they are finite
+            log_variance = high - np.logaddexp(np.float32(0), high - x[..., d:])
+            log_variance = low + np.logaddexp(np.float32(0), log_variance - low)
         return x[..., :d], np.exp(0.5 * log_variance)
 
     def to_outputs(self, standardised: Floats32) -> Floats32:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from blackbox.errors import ProblemError, require
 from studies.offline_rl.networks import Floats32
-from studies.offline_rl.sac import Columns
+from studies.offline_rl.sac import Columns, Policy
 from studies.offline_rl.tasks import Bools, Task
 
 
@@ -37,8 +37,9 @@ ENDS: dict[str, Callable[[Floats32], Bools]] = {
 class MuJoCo(Task):
     """Hopper, Walker2d or HalfCheetah.
 
-    An observation lacks the horizontal place alone, on which nothing depends, so that the simulator
-    can be set to any observation.
+    An observation lacks the horizontal place, on which nothing depends, and what velocities exceed
+    10 by (all but HalfCheetah's); so the simulator can be set to any observation, and but for such
+    velocities goes on as it would have. Returns are those of the environment itself.
 
     Args:
         name: "Hopper-v5", "Walker2d-v5" or "HalfCheetah-v5".
@@ -62,8 +63,11 @@ class MuJoCo(Task):
         self.columns = Columns(self._environment.observation_space.shape[0], space.shape[0])
 
     def begin(self, n: int, rng: np.random.Generator) -> Floats32:
-        begun = [self._environment.reset(seed=int(rng.integers(2**31)))[0] for _ in range(n)]
-        return np.array(begun, dtype=np.float32)
+        return np.array([*self._begun(n, rng)], dtype=np.float32)
+
+    def _begun(self, n: int, rng: np.random.Generator) -> Iterator[Any]:
+        for _ in range(n):
+            yield self._environment.reset(seed=int(rng.integers(2**31)))[0]
 
     def step(self, obs: Floats32, actions: Floats32) -> tuple[Floats32, Floats32]:
         env, following, rewards = self._environment, np.empty_like(obs), np.empty(len(obs))
@@ -74,6 +78,17 @@ class MuJoCo(Task):
             made, rewards[i], *_ = env.step(np.clip(action, -1, 1) * self._scale)
             following[i] = made
         return following, rewards.astype(np.float32)
+
+    def returns(self, policy: Policy, episodes: int, rng: np.random.Generator) -> Floats32:
+        total = np.zeros(episodes, dtype=np.float32)
+        for i, obs in enumerate(self._begun(episodes, rng)):
+            for _ in range(self.horizon):
+                action = policy.act(obs[None].astype(np.float32))[0]
+                obs, reward, over, *_ = self._environment.step(action * self._scale)  # noqa: PLW2901
+                total[i] += reward
+                if over:
+                    break
+        return total
 
     def ended(self, obs: Floats32) -> Bools:
         return self._ends(obs)

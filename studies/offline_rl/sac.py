@@ -138,6 +138,8 @@ class SAC:
         u = out[:, :a] + deviation
         drawn = np.tanh(u)
         log_p = _log_density(noise, log_std, u)
+        if not np.isfinite(log_p.sum()):
+            raise FloatingPointError("SAC: critics or policy are no longer finite")
 
         later = self._targets.forward(np.concatenate([following, drawn[n:]], axis=1))[:, :, 0]
         wanted = reward + self.settings.gamma * on * (later.min(axis=0) - alpha * log_p[n:])
@@ -183,7 +185,8 @@ def _log_density(noise: Floats32, log_std: Floats32, u: Floats32) -> Floats32:
 
     log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2u)), which does not lose digits.
     """
-    softplus = np.logaddexp(np.float32(0), -2 * u)
+    with np.errstate(invalid="ignore"):  # the caller looks whether all is finite
+        softplus = np.logaddexp(np.float32(0), -2 * u)
     squash = 2 * (np.float32(np.log(2)) - u - softplus)
     normal = -0.5 * noise * noise - log_std - np.float32(0.5 * np.log(2 * np.pi))
     total: Floats32 = (normal - squash).sum(axis=1)
