@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import gammaln
 
 from blackbox.batch import Array
 from blackbox.errors import UnsupportedError
@@ -231,13 +232,20 @@ class FidelityModel(Model):
         return np.asarray(rest[self.target])
 
     def forecast(self, points: Array, y: Array, noise: Array | None) -> Array:
-        """(m,) log densities of values observed at the target, with their known noise."""
+        """(m,) log densities of values observed at the target, with their known noise.
+
+        They are Student's, with as many degrees of freedom as there are rows at the target (two at
+        least): the process takes its variance for known, which it is from those rows alone.
+        """
         moments = self.moments(points)
         added = self.noise if noise is None else (noise / self.outcomes.scale) ** 2
         variance = moments.deviation**2 + added
         miss = self.outcomes.forward(y) - moments.mean[:, 0]
-        density = -0.5 * (np.log(2.0 * np.pi * variance) + miss**2 / variance)
-        return np.asarray(density - math.log(self.outcomes.scale))
+        free = max(float(self.target.sum()), 2.0)
+        tail = np.log1p(miss**2 / (free * variance))
+        height = gammaln(0.5 * (free + 1.0)) - gammaln(0.5 * free) - math.log(self.outcomes.scale)
+        spread = np.log(math.pi * free * variance) + (free + 1.0) * tail
+        return np.asarray(height - 0.5 * spread)
 
     def views(
         self, points: Array, values: Sequence[Any] | Array, posterior: Posterior | None = None

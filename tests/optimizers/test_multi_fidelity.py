@@ -105,12 +105,14 @@ def test_a_fidelity_that_misleads_is_dropped_and_one_that_helps_is_not():
     assert helps.kept == (1e6, 6e7, 1e9)
     misleads = told(MultiFidelityBayes(Mixture(noise=True), seed=0), n=25, targets=14)
     assert misleads.evidence[1e6] < helps.evidence[1e6]
-    misleads._learning._evidence[0] = -3.0
-    assert misleads.kept == (6e7, 1e9)
+    misleads._learning._evidence[0] = -2.0  # doubted: its rows are learnt from, no more are bought
+    assert misleads.kept == (1e6, 6e7, 1e9)
     assert 1e6 not in set(misleads.ask(3)["params"])
+    misleads._learning._evidence[0] = -3.1
+    assert misleads.kept == (6e7, 1e9)
 
 
-def test_what_is_not_proven_costs_no_more_than_the_target_did():
+def test_what_is_not_proven_costs_a_small_part_of_what_the_target_did():
     class Dear(Mixture):
         def cost(self, batch):
             return np.array([{1e6: 0.3, 6e7: 0.6, 1e9: 1.0}[p] for p in batch["params"].tolist()])
@@ -118,9 +120,9 @@ def test_what_is_not_proven_costs_no_more_than_the_target_did():
     optimizer = MultiFidelityBayes(Dear(), seed=0)
     levels = run(optimizer, 6.0)
     spent = np.cumsum([[0.3 * (p == 1e6) + 0.6 * (p == 6e7), float(p == 1e9)] for p in levels], 0)
-    if max(optimizer.evidence.values()) <= 1.0:
-        assert (spent[:, 0] < spent[:, 1] + 1.0 + 0.6).all()
-    assert 1e9 in levels[:6]
+    assert max(optimizer.evidence.values()) <= 3.0  # nothing is proven yet
+    assert (spent[:, 0] <= np.maximum(0.5, 0.2 * spent[:, 1]) + 1e-9).all()
+    assert levels[:4] == [1e6, 1e9, 1e9, 1e9]
 
 
 def test_costs_are_learnt_from_past_runs():
@@ -308,11 +310,11 @@ def test_continuous_and_unordered_fidelities(fidelity):
     space = bb.Space(bb.Real("x", 0, 1))
     problem = bb.problem(loss, space, fidelity=fidelity, cost=cost)
     optimizer = MultiFidelityBayes(problem, seed=0)
-    for _ in range(10):
+    for _ in range(25):
         batch = optimizer.ask()
         optimizer.tell(batch.with_columns(**problem.measure(batch)))
-    outside = bb.Batch({"x": np.array([0.9]), fidelity.name: batch[fidelity.name], "y": np.ones(1)})
-    optimizer.tell(outside)
+    outside = bb.Batch({"x": np.array([0.9]), fidelity.name: batch[fidelity.name]})
+    optimizer.tell(outside.with_columns(**problem.measure(outside)))
     assert abs(optimizer.recommend()["x"][0] - 0.3) < 0.1
 
 
@@ -321,7 +323,7 @@ def test_one_fidelity_alone_is_bayesian_optimization():
         lambda p: float(((p["mix"] - BEST) ** 2).sum()), bb.Space(bb.Simplex("mix", 4))
     )
     optimizer = MultiFidelityBayes(problem, surrogate=MultiFidelityGP("tasks"), seed=0)
-    for _ in range(14):
+    for _ in range(25):
         batch = optimizer.ask()
         optimizer.tell(batch.with_columns(**problem.measure(batch)))
     assert problem.measure(optimizer.recommend())["y"][0] < 0.01

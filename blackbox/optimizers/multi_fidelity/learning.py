@@ -4,8 +4,8 @@ A fidelity is judged by forecasts: before a row at the target is learnt, it is p
 everything told so far, with the rows of that fidelity and without them. The sum of the log ratios
 of both densities is the evidence for the fidelity (Dawid 1984, *The Prequential Approach*): no row
 judges what it has itself shaped, and rows that were chosen for being good need no correction. One
-row counts for two nats at most. Where the evidence is clearly against a fidelity its rows are left
-out and it is not proposed; it goes on being judged, so nothing is dropped for good.
+row counts for two nats at most. A fidelity that the evidence is against is not proposed, and its
+rows are left out where that is clear; it goes on being judged, so nothing is dropped for good.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from blackbox.surrogates.multi_fidelity import FidelityModel, MultiFidelityGP
 
 _FEWEST = 2  # rows at the target before forecasts of further ones are worth comparing
 _MOST = 2.0  # nats that one row may count for or against
-_CLEAR = 1.0  # nats of evidence that decide
+_CLEAR = 3.0  # nats of evidence that decide: a factor of 20
+_DOUBT = 1.0  # nats against a fidelity from which no more is spent on it
 _LABEL = 0.5  # standard error of the labels of success, as in ``Bayes``
 
 
@@ -40,7 +41,7 @@ class Learnt:
     Args:
         models: of each objective's score.
         limits: what must hold at the target.
-        kept: (L,) which levels are learnt from and proposed, the target last.
+        kept: (L,) which levels are learnt from, the target last.
     """
 
     models: tuple[FidelityModel, ...]
@@ -77,8 +78,13 @@ class Learning:
 
     @property
     def kept(self) -> Array:
-        """(L,) which levels are learnt from and proposed."""
+        """(L,) which levels are learnt from."""
         return np.asarray(self._evidence >= -_CLEAR)
+
+    @property
+    def doubted(self) -> Array:
+        """(L,) which levels are not proposed."""
+        return np.asarray(self._evidence < -_DOUBT)
 
     @property
     def proven(self) -> Array:

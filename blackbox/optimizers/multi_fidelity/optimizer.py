@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from blackbox.optimizers.multi_fidelity.learning import Learnt
     from blackbox.surrogates.multi_fidelity import MultiFidelityGP
 
-_BEGIN = 1.0  # what the initial design may cost, in evaluations at the target
+_BEGIN = 0.5  # what the initial design may cost, in evaluations at the target
+_GRANT = 0.25  # what fidelities that are not proven may cost, in evaluations at the target
+_PART = 0.2  # and, of what was spent at the target, the part that they may cost instead
 _CHEAP = 0.5  # share of the target's cost below which a level is worth beginning with
 
 
@@ -183,7 +185,7 @@ class MultiFidelityBayes(Optimizer):
 
     @property
     def kept(self) -> tuple[Any, ...]:
-        """The fidelities that are learnt from and proposed, the target last."""
+        """The fidelities that are learnt from, the target last."""
         return tuple(self._levels.values[self._learning.kept].tolist())
 
     @property
@@ -315,11 +317,8 @@ class MultiFidelityBayes(Optimizer):
         )
 
     def _trusted(self, awaited: Array, values: Array) -> Array:
-        """(L,) levels that may be proposed: what is not proven costs no more than the target did.
-
-        One evaluation at the target is granted in advance.
-        """
-        allowed = np.ones(len(self._levels.values), dtype=bool)
+        """(L,) levels that may be proposed: what is not proven costs a small part of the target."""
+        allowed = ~self._learning.doubted
         proven = self._learning.proven
         x = np.concatenate([self._told.x, awaited])
         at = np.concatenate([self._levels.of(self._told.batch), values])
@@ -327,8 +326,8 @@ class MultiFidelityBayes(Optimizer):
             return allowed
         table = self._price.at(x, self._levels.values)
         spent = np.where(at[:, None] == self._levels.values, table, 0.0).sum(axis=0)
-        if spent[~proven].sum() >= spent[-1] + table[-1, -1]:
-            allowed[~proven] = False
+        left = max(_GRANT * table[-1, -1], _PART * spent[-1]) - spent[~proven].sum()
+        allowed[~proven] &= table[-1, ~proven] <= left
         return allowed
 
     def _taken(self, awaited: Array, values: Array) -> Any:

@@ -76,18 +76,25 @@ class Proposing:
     def highest(self, prospect: Prospect, designs: Array) -> Array:
         """(d,) features of the greatest posterior mean found in the whole space.
 
+        Where little is known a mean is a guess: a design that was not told has to be better one
+        standard deviation below its mean too.
+
         Args:
             prospect: what is believed.
             designs: (k, d) designs, the best one first, of which the result is no worse.
         """
-        expected = Expected(Target(prospect))
+        target = Target(prospect)
+        expected = Expected(target)
         rng = np.random.default_rng(0)  # looking must not change the next ask
         searched = self._searched(expected)
         row = self._search.best(searched, designs[:0], designs[:_INCUMBENTS], rng)
         if row is None:
             return np.asarray(designs[0])
         both = np.stack([designs[0], self.inside(row[None])[0]])
-        return np.asarray(both[int(np.argmax(expected.values(both)))])
+        seen = target.views(both, prospect.levels[:0])
+        low = seen.mean - np.sqrt(seen.variance)
+        better = seen.mean[1] > seen.mean[0] and low[1] > low[0]
+        return np.asarray(both[int(better)])
 
     def eligible(self, prospect: Prospect) -> Array:
         """(k, d) designs that may be the best, inside the region."""
