@@ -132,7 +132,7 @@ class _Run:
         settings: TrainingSettings, seed: int,
     ) -> None:  # fmt: skip
         self.task, self.data, self.choice, self.settings = task, data, choice, settings
-        self.rng = np.random.default_rng(seed)
+        self.seed, self.rng = seed, np.random.default_rng(seed)
         self.world = World(task, model.first(choice.models), data)
         self.device = model.device
         self.penalty = float("nan")
@@ -169,7 +169,9 @@ class _Run:
         if online:
             true = float(self.task.returns(learner, s.episodes, self.rng).mean())
         middle = time.process_time()
-        args = (s.episodes, choice.penalty, choice.weight, self.rng)
+        # Of its own, so that it is the same whether true episodes were spent or not.
+        rng = np.random.default_rng([self.seed, 1])
+        args = (s.episodes, choice.penalty, choice.weight, rng)
         plain, penalised = self.world.returns(learner, *args)
         self.clock["true"], self.clock["model"] = middle - begun, time.process_time() - middle
         found = float(plain.mean()), float(penalised.mean())
