@@ -79,14 +79,14 @@ def by_step(judged: Judged) -> Figure:
         low, middle, high = np.array([np.quantile(v, [0.1, 0.5, 0.9]) for v in at]).T
         ax.fill_between(steps, low, high, alpha=0.2, lw=0, color=colour(0))
         ax.plot(steps, middle, color=colour(0))
-        ax.set(xlabel="step of the rollout", ylabel=name, yscale="log")
+        ax.set(xlabel="step of the rollout", ylabel=name, ylim=(0, None))
         tidy(ax)
     last = axes[0, 3]
     for i, name in enumerate(PENALTIES):
         found = [judged.average_precision(name, q) for q in RARE]
         last.plot(range(len(RARE)), found, color=colour(i), marker="o", ms=3, label=name)
     last.set_xticks(range(len(RARE)), [f"{q:.0%}" for q in RARE])
-    last.set(xlabel="errors above their quantile", ylabel="average precision", ylim=(0, 1))
+    last.set(xlabel="above which quantile", ylabel="average precision", ylim=(0, 1))
     last.legend(frameon=False, fontsize=SMALL - 3)
     tidy(last)
     return figure
@@ -142,7 +142,8 @@ def proxies(results: Results) -> Figure:
             ax = axes[0, 2 * k + j]
             given = [line[kind] for line in pool]
             ax.scatter(given, true, s=14, lw=0, color=colour(k))
-            ax.set_xscale("symlog", linthresh=1_000)
+            if kind == "penalised":  # of heavy weights far below all returns
+                ax.set_xscale("symlog", linthresh=1_000)
             ax.set_title(f"{name}: ρ {spearman(given, true):.2f}", size=SMALL, color=INK)
             ax.set(xlabel=f"{kind} return", ylabel="true return")
             tidy(ax)
