@@ -78,3 +78,15 @@ def test_ten_thousand_observations():
     rows = space.draw(10_000, np.random.default_rng(0))
     batch = asked_after(problem.measure(rows)["y"], rows, problem, n=1)
     assert problem.measure(batch)["y"][0] < 0.02
+
+
+def test_the_design_goes_on_while_outcomes_are_alike():
+    plateau = bb.problem(lambda p: 0.0, bb.Space(bb.Real("x", 0, 1, size=6)))
+    optimizer, rows = bb.Bayes(plateau, n_init=3, seed=0), []
+    for _ in range(12):
+        batch = optimizer.ask()
+        rows.append(batch["x"][0])
+        optimizer.tell(batch.with_columns(y=[0.0]))
+    design = np.array(rows)
+    assert ((design > 0) & (design < 1)).all()  # where a model knows nothing it goes to corners
+    assert np.abs(design[1:].mean(axis=0) - 0.5).max() < 0.2  # Sobol points, after the centre

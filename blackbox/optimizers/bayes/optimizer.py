@@ -53,8 +53,9 @@ class Bayes(Optimizer):
             the problem.
         prior: earlier studies (or batches with their rows) of the same space and outcomes, from
             which the objectives' models learn as from related tasks.
-        n_init: rows of the initial design; rows told from outside count. By default grows with the
-            number of coordinates, from 4 to 20, and has 6 more under an environment.
+        n_init: rows of the initial design; rows told from outside count, and it goes on while all
+            outcomes are alike. By default grows with the number of coordinates, from 4 to 20, and
+            has 6 more under an environment.
         init: optimizer of the same problem that proposes the initial design; by default the centre
             of the space, then Sobol points, or uniform ones under linear constraints.
         candidates: optimizer of the same problem, such as ``LLAMBO``, whose proposals are
@@ -199,7 +200,7 @@ class Bayes(Optimizer):
 
     def _ask(self, n: int) -> Batch:
         awaited = self._encode(self.pending)
-        rows = self._initial(min(n, self._init_left), awaited)
+        rows = self._initial(n if self._flat else min(n, self._init_left), awaited)
         fresh = [*self._encode(rows)]
         if len(fresh) < n:
             fresh += self._proposals(n - len(fresh), np.concatenate([awaited, *_rows(fresh)]))
@@ -247,13 +248,22 @@ class Bayes(Optimizer):
         if n < 1:
             return Batch({})
         rows = self._init.ask(n)
-        self._init_left = 0 if len(rows) < n else self._init_left - n
+        self._init_left = 0 if len(rows) < n else max(0, self._init_left - n)
         if self._search.finite:
             taken = np.concatenate([self._told.x, awaited])
             rows = rows[self._search.fresh(self._encode(rows), taken)]
         first = self.asked
         self._init_ids.update({first + i: int(own) for i, own in enumerate(rows["id"])})
         return rows
+
+    @property
+    def _flat(self) -> bool:
+        """Whether all rows came out alike: a model knows nothing then, and the design goes on."""
+        if np.count_nonzero(self._told.ok) < 2:
+            return False
+        told = self._told.batch[self._told.ok]
+        columns = [told[name] for name in self.problem.outcomes]
+        return all(bool((column == column[:1]).all()) for column in columns)
 
     def _proposals(self, n: int, awaited: Array) -> list[Array]:
         """At most n rows, each the best given those before it; fewer where none is left."""
