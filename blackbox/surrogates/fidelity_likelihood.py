@@ -33,6 +33,12 @@ _SMOOTHER = (math.log(1.5), 0.3)  # of the logarithms of its scales, in those of
 #: Prior of the trend of k_0 over mixtures: a loss follows a law of the (mapped) shares first, and
 #: the process is what is left. Measured on a fitted law: with 16 rows the error falls by a third.
 MIXTURE_TREND = (0.0, 2.0)
+#: Shares are likely to matter alike: deviation of the logarithms of their scales from their mean.
+#: Of 19 scales of their own, fitted to 60 runs, most fit noise: on recorded runs the rank
+#: correlation with runs left out rises from .56 to .72 (instruction tuning, 7B) and from .74 to .80
+#: (Pile, 1B), and 95 % intervals hold 97 and 94 % where they held 62 and 75.
+_TIED = 0.3
+_MIXTURE_NOISE = (-3.0, 2.0)  # of the logarithm of the noise where there are shares
 _COUPLED = 0.7  # deviation of the logarithms in c
 _AMPLITUDE = 0.5  # of the logarithm of an amplitude
 _NOISES = 1.5  # deviation of the logarithm of a level's noise from the target's
@@ -48,7 +54,7 @@ class FidelityLikelihood:
         z: (n,) standardised values.
         known: (n,) known noise variances, zeros where none is known.
         coupling: how fidelities are related.
-        trend: prior of the trend of k_0, as in ``Likelihood``.
+        shares: (p,) which numbers are shares of mixtures.
     """
 
     rows: FidelityRows
@@ -56,7 +62,7 @@ class FidelityLikelihood:
     z: Array
     known: Array
     coupling: Coupling
-    trend: tuple[float, float] = TREND_PRIOR
+    shares: npt.NDArray[np.bool_]
 
     @property
     def width(self) -> int:
@@ -66,7 +72,8 @@ class FidelityLikelihood:
     @cached_property
     def _one(self) -> Likelihood:
         """The fast engine's likelihood, for the priors of one kernel."""
-        return Likelihood(self.rows, self.groups, self.z, self.known, self.trend)
+        trend = MIXTURE_TREND if self.shares.any() else TREND_PRIOR
+        return Likelihood(self.rows, self.groups, self.z, self.known, trend)
 
     @property
     def _size(self) -> int:
@@ -121,8 +128,14 @@ class FidelityLikelihood:
         value, slopes = self._one.prior(theta[:n])
         away = (theta[n:] - self._center) / self._spread
         slopes = np.concatenate([slopes, -away / self._spread])
-        slopes[noise] -= 1.0  # the density of the noise itself, as in the fast engine
-        return value - 0.5 * float(away @ away) - theta[noise], slopes
+        value -= 0.5 * float(away @ away)
+        if not self.shares.any():  # the density of the noise itself, as in the fast engine
+            slopes[noise] -= 1.0
+            return value - theta[noise], slopes
+        scales = np.flatnonzero(self.shares)
+        apart = (theta[scales] - theta[scales].mean()) / _TIED
+        slopes[scales] -= apart / _TIED
+        return value - 0.5 * float(apart @ apart), slopes
 
     @cached_property
     def _wrong(self) -> tuple[Array, Array]:
@@ -132,15 +145,20 @@ class FidelityLikelihood:
         spread = np.r_[np.full(scales, _SMOOTHER[1]), np.full(TREND, TREND_PRIOR[1]), _WRONG[1]]
         return center, spread
 
+    @property
+    def _noise(self) -> tuple[float, float]:
+        return _MIXTURE_NOISE if self.shares.any() else NOISE_PRIOR
+
     @cached_property
     def _center(self) -> Array:
-        rest = np.r_[np.zeros(self._of_c + self.width), NOISE_PRIOR[0], np.zeros(self.width)]
+        noise = self._noise[0]
+        rest = np.r_[np.zeros(self._of_c + self.width), noise, np.zeros(self.width)]
         return np.concatenate([self._wrong[0], rest])
 
     @cached_property
     def _spread(self) -> Array:
         ends = [_COUPLED] * self._of_c + [_AMPLITUDE] * self.width
-        rest = np.array(ends + [NOISE_PRIOR[1]] + [_NOISES] * self.width)
+        rest = np.array(ends + [self._noise[1]] + [_NOISES] * self.width)
         return np.concatenate([self._wrong[1], rest])
 
     def bounds(self) -> Array:

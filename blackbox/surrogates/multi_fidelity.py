@@ -22,8 +22,8 @@ from blackbox.errors import UnsupportedError
 from blackbox.state import State
 from blackbox.surrogates.fidelity import Coupling, FidelityKernel, FidelityRows, Levels
 from blackbox.surrogates.fidelity_data import Alignment, FidelityData
-from blackbox.surrogates.fidelity_likelihood import MIXTURE_TREND, FidelityLikelihood
-from blackbox.surrogates.likelihood import TREND_PRIOR, due, fitted
+from blackbox.surrogates.fidelity_likelihood import FidelityLikelihood
+from blackbox.surrogates.likelihood import due, fitted
 from blackbox.surrogates.model import Model
 from blackbox.surrogates.outcomes import Outcomes
 from blackbox.surrogates.posterior import Moments, Posterior
@@ -87,11 +87,14 @@ class MultiFidelityGP:
         alignment = Alignment.of(data)
         shift, scale = alignment.at(data.fidelity)
         known = np.zeros(len(data.y)) if data.noise is None else (data.noise / scale) ** 2
-        rows = fidelity_rows(ShareMap(data.features, kind), data.levels, data.x, data.fidelity)
+        shares = ShareMap(data.features, kind)
+        rows = fidelity_rows(shares, data.levels, data.x, data.fidelity)
         coupling = self.coupling or ("truncated" if data.levels.ordered else "tasks")
         z = (data.y - shift) / scale
-        trend = MIXTURE_TREND if data.features.simplexes else TREND_PRIOR
-        return alignment, FidelityLikelihood(rows, data.features.groups, z, known, coupling, trend)
+        likelihood = FidelityLikelihood(
+            rows, data.features.groups, z, known, coupling, shares.among
+        )
+        return alignment, likelihood
 
 
 def fidelity_rows(shares: ShareMap, levels: Levels, x: Array, values: Array) -> FidelityRows:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from blackbox.batch import Array
 from blackbox.surrogates.features import Features
@@ -32,30 +33,33 @@ class ShareMap:
     Args:
         features: whose rows.
         kind: of the map.
+
+    Attributes:
+        among: (p,) which numbers are shares.
     """
 
     def __init__(self, features: Features, kind: Shares) -> None:
         self.kind = kind
         self._features = features
         columns = [j for block in features.simplexes for j in range(block.start, block.stop)]
-        self._among = np.isin(features.numbers, columns)  # which numbers are shares
+        self.among: npt.NDArray[np.bool_] = np.isin(features.numbers, columns)
 
     def rows(self, points: Array) -> Rows:
         """What a kernel compares, of (n, d) features."""
         rows = self._features.rows(points)
-        if self.kind == "plain" or not self._among.any():
+        if self.kind == "plain" or not self.among.any():
             return rows
         numbers = rows.numbers.copy()
-        numbers[:, self._among] = _mapped(np.maximum(numbers[:, self._among], 0.0), self.kind)
+        numbers[:, self.among] = _mapped(np.maximum(numbers[:, self.among], 0.0), self.kind)
         return Rows(numbers, rows.codes)
 
     def on_features(self, points: Array, by_numbers: Array) -> Array:
         """(n, d) derivatives by the features, of (n, p) ones by the mapped numbers."""
         full = np.zeros(points.shape)
-        if self.kind != "plain" and self._among.any():
-            shares = np.maximum(points[:, self._features.numbers][:, self._among], 0.0)
+        if self.kind != "plain" and self.among.any():
+            shares = np.maximum(points[:, self._features.numbers][:, self.among], 0.0)
             by_numbers = by_numbers.copy()
-            by_numbers[:, self._among] *= _slope(shares, self.kind)
+            by_numbers[:, self.among] *= _slope(shares, self.kind)
         full[:, self._features.numbers] = by_numbers
         return full
 
