@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _BEGIN = 0.5  # what the initial design may cost, in evaluations at the target
 _GRANT = 0.25  # what fidelities that are not proven may cost, in evaluations at the target
+_SURE = 1.96  # standard errors
 _PART = 0.2  # and, of what was spent at the target, the part that they may cost instead
 _CHEAP = 0.5  # share of the target's cost below which a level is worth beginning with
 
@@ -173,6 +174,26 @@ class MultiFidelityBayes(Optimizer):
             order = np.argsort(-scores, kind="stable")
             row = self._proposing.highest(prospect, points[order])
         return self._features.decode(row[None])
+
+    def replicates(self, batch: Batch) -> Array:
+        """(n,) how often designs have to be evaluated to tell them from the recommended one.
+
+        So many evaluations of both at the target make the expected difference of the weighted sum
+        1.96 standard errors wide, ``2 (1.96 noise / difference)^2``: 1 where there is no noise,
+        infinity where no difference is expected.
+
+        Raises:
+            TellError: no row has succeeded yet.
+            SpaceError: a row lies outside the space.
+        """
+        models, best = self._looked_at().models, self._encode(self.recommend())
+        x = self._features.encode(self.problem.space.check(batch))
+        parts = self._weights * [m.outcomes.scale for m in models]
+        means = np.column_stack([m.means(np.concatenate([best, x])) for m in models]) @ parts
+        noise = parts**2 @ [m.noise for m in models]
+        with np.errstate(divide="ignore"):
+            needed = 2.0 * _SURE**2 * noise / (means[1:] - means[0]) ** 2
+        return np.asarray(np.maximum(np.ceil(needed), 1.0))
 
     @property
     def evidence(self) -> dict[Any, float]:
