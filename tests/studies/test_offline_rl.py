@@ -74,7 +74,8 @@ class TestPendulum:
 
 
 @pytest.mark.parametrize("name", ["Hopper-v5", "HalfCheetah-v5", "Walker2d-v5"])
-def test_a_simulator_set_to_an_observation_goes_on_from_there(name):
+def test_a_simulator_set_to_an_observation_goes_on_from_there(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MuJoCo leaves a log where it runs
     pytest.importorskip("mujoco")
     gymnasium = pytest.importorskip("gymnasium")
     pytest.importorskip("imageio")

@@ -127,7 +127,7 @@ class Bayes(Optimizer):
             raise ProblemError(
                 f"Bayes: init={init!r} is for another problem; build it for this one"
             )
-        self._region = TrustRegion(max(4, self._features.width)) if trust_region else None
+        self._region = TrustRegion.of(self._features) if trust_region else None
         self._init = init
         self._n_init = n_init
         self._init_left = n_init

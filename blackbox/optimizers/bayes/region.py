@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +10,10 @@ from blackbox.acquisitions.base import Belief
 from blackbox.acquisitions.search import Box
 from blackbox.batch import Array
 from blackbox.surrogates.exact import ExactModel
+from blackbox.surrogates.features import Features
 
 _START, _LEAST, _MOST = 0.8, 0.5**7, 1.6  # lengths, as in the paper
+_CHANGES, _MOST_CHANGES, _PATIENCE = 20, 30, 40  # of categories, as in their paper
 _FLAT = 2.0  # length scale from which on the whole cube looks the same
 _SUCCESSES = 3  # in a row, after which the region doubles
 _BETTER = 1e-3  # share of the scores' spread that counts as an improvement
@@ -25,9 +26,9 @@ class TrustRegion:
     Eriksson et al. (2019), *Scalable Global Optimization via Local Bayesian Optimization*: a box
     whose sides are in proportion to the length scales and have the given length in the geometric
     mean; the next value of a whole number or an ordinal is always within. Of categories a Hamming
-    ball, after Wan et al. (2021), *Think Global and Act Local*; there the two have sizes of their
-    own, here both have the one length: half of it is the half-width of the box, and the share of
-    the categories that may change, at least one.
+    ball, after Wan et al. (2021), *Think Global and Act Local*: with their 20 changes at the first
+    length, in proportion to it (theirs has a size of its own), at least 1 and at most 30, and with
+    their patience.
 
     What is below the least length starts again at the first one, and the model forgets nothing.
     The length is a function of the rows told, so there is no state.
@@ -37,6 +38,11 @@ class TrustRegion:
     """
 
     patience: int
+
+    @classmethod
+    def of(cls, features: Features) -> TrustRegion:
+        """With the patience of the paper on numbers, or of that on categories."""
+        return cls(_PATIENCE if features.categorical else max(4, features.width))
 
     def length(self, scores: Array) -> float:
         """The length after (n,) scores in the order in which they were told."""
@@ -63,8 +69,8 @@ class TrustRegion:
         """
         features, model = belief.features, belief.objectives[0]
         scores = np.where(belief.feasible, belief.scores[:, 0], belief.scores[:, 0].min())
-        reach = 0.5 * self.length(scores[begun:])
-        half = np.full(features.width, reach)
+        length = self.length(scores[begun:])
+        half = np.full(features.width, 0.5 * length)
         if isinstance(model, ExactModel):
             lengths = np.clip(model.posterior.kernel.lengths, 0.1, _FLAT)
             half[features.numbers] *= lengths / np.exp(np.log(lengths).mean())
@@ -76,5 +82,5 @@ class TrustRegion:
                 below, above = level.features(near)
                 lower[level.column] = min(lower[level.column], below)
                 upper[level.column] = max(upper[level.column], above)
-        changes = max(1, math.ceil(reach * len(features.categorical)))
-        return Box(lower, upper, center, changes)
+        changes = min(max(1, round(_CHANGES * length / _START)), _MOST_CHANGES)
+        return Box(lower, upper, center, min(changes, max(1, len(features.categorical))))

@@ -19,6 +19,7 @@ from studies.benchmarks.common.report import write_table
 from studies.benchmarks.common.suites import Algorithm, Results, Suite
 
 EVALUATIONS = 100
+DIGITS = 3  # values that agree to so many decimals share a rank
 Floats = npt.NDArray[np.float64]
 
 
@@ -180,7 +181,8 @@ def table(results: Results) -> Path:
         {"Mean rank of the best value": overall, "Median of the best value": best},
         [
             f"{EVALUATIONS} evaluations, one at a time. Ranks are among the optimizers within "
-            "each seed, then averaged; functions count the same.",
+            "each seed, then averaged; functions count the same, and values that agree to "
+            f"{DIGITS} decimals share a rank.",
             "Func2C, Func3C: two and three choices, two numbers. Ackley53: 50 pairs of names, "
             "three numbers, the optimum (0) moved. Rosenbrock10: six ordinals of four values, "
             "four numbers. All minimized.",
@@ -200,7 +202,7 @@ def _ranks(ends: dict[str, dict[str, Floats]], name: str) -> dict[str, float]:
     for case, of in ends.items():
         n = min(len(values) for values in of.values())
         if n:
-            table = np.array([values[:n] for values in of.values()])
+            table = np.round([values[:n] for values in of.values()], DIGITS)
             found[case] = float(stats.rankdata(table, axis=0)[[*of].index(name)].mean())
     return found
 
