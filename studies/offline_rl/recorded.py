@@ -21,6 +21,7 @@ from blackbox.batch import Batch, Row
 from blackbox.errors import ProblemError
 from blackbox.problems.files import DataFile, PathLike
 from blackbox.space import Parameter
+from studies.offline_rl.analysis import spearman
 
 FILE = DataFile(
     "mbrl/neorl_offline_rl_results.csv",
@@ -149,6 +150,23 @@ def tasks(path: PathLike | None = None) -> list[str]:
         ProblemError: the file is missing or differs.
     """
     return [*_read(FILE.find(path))]
+
+
+def proxies(path: PathLike | None = None) -> dict[str, npt.NDArray[np.float64]]:
+    """(t,) Spearman's correlation of each estimate with the true return, task by task.
+
+    Over the configurations' means; the tasks of finance, whose rows are copies, are left out.
+
+    Raises:
+        ProblemError: the file is missing or differs.
+    """
+    found: dict[str, list[float]] = {"fqe": [], "is": []}
+    for task, runs in _read(FILE.find(path)).items():
+        if not task.startswith("finance"):
+            true = [run["true"].mean() for run in runs.values()]
+            for source, values in found.items():
+                values.append(spearman([run[source].mean() for run in runs.values()], true))
+    return {source: np.array(values) for source, values in found.items()}
 
 
 @cache

@@ -231,6 +231,11 @@ class TestNeoRL:
         assert set(study.history["source"]) <= {"fqe", "is", "true"}
         assert study.cost <= 1.05
 
+    def test_proxies_are_correlated_with_the_truth(self, neorl):
+        # In the file, one estimate falls as the true return rises and the other rises with it.
+        found = recorded.proxies(neorl)
+        np.testing.assert_allclose([found["fqe"], found["is"]], [[-1], [1]])
+
     def test_what_is_refused(self, neorl, tmp_path, monkeypatch):
         for wrong in ({"task": "U"}, {"algorithm": "sarsa"}, {"seed": 8}):
             with pytest.raises(ProblemError, match=next(iter(wrong))):
@@ -261,3 +266,13 @@ def test_the_command_refuses_what_is_out_of_range(capsys):
     with pytest.raises(SystemExit):
         run.parse(["--evaluations", "3"])
     assert "--evaluations must be at least 6" in capsys.readouterr().err
+
+
+def test_workers_evaluate_the_same_rows(problem):
+    alone = bb.Study(problem, bb.Random(problem, seed=0)).run(3)
+    together = bb.Study(problem, bb.Random(problem, seed=0)).run(3, workers=2)
+    ours, theirs = (
+        dict(zip(study.history["id"], study.history["return"], strict=True))
+        for study in (alone, together)
+    )
+    assert ours == theirs
