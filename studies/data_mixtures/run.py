@@ -18,8 +18,11 @@ from blackbox.errors import BlackboxError, ProblemError
 from blackbox.executors import LocalExecutor
 from studies.data_mixtures.corpus import DOMAINS
 from studies.data_mixtures.measure import measure
+from studies.data_mixtures.offline import DATA
 from studies.data_mixtures.problem import TINY, DataMixture
 from studies.data_mixtures.results import Results, Told, collect, from_studies, make_plan
+
+LIVE = "live"
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Options:
             its order, and so its course, then depends on the clock.
         out: folder of studies, measurements and report.
         tiny: models too small to learn, to see that everything runs.
+        data: "live", or a data set whose answers are known, of ``offline.DATA``.
     """
 
     optimizers: tuple[str, ...]
@@ -48,6 +52,7 @@ class Options:
     workers: int
     out: Path
     tiny: bool
+    data: str = LIVE
 
     @property
     def problem(self) -> DataMixture:
@@ -129,11 +134,33 @@ def run(options: Options) -> Results:
     return collect(problem, told, plan, measured, known)
 
 
+def run_known(options: Options) -> Path:
+    """The studies of a data set whose answers are known, and their report."""
+    from studies.data_mixtures import offline, offline_report
+
+    data = offline.DATA[options.data]
+    problem = data.build()
+    courses = []
+    for name in (offline.OURS, offline.TARGET_ONLY, offline.RANDOM):
+        for seed in options.seeds:
+            courses.append(offline.follow(problem, name, seed, options.max_cost))
+            last = courses[-1]
+            _say(f"{name}, seed {seed}: {len(last.history)} runs, regret {last.regrets[-1]:.4f}")
+    path = options.out / "report.html"
+    options.out.mkdir(parents=True, exist_ok=True)
+    offline_report.write_report(path, options.data, data, problem, courses)
+    return path
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 1 after an error that is explained."""
     start = time.perf_counter()
     options = parse(arguments)
     try:
+        if options.data != LIVE:
+            path = run_known(options)
+            _say(f"report: {path} ({time.perf_counter() - start:.0f} s)")
+            return 0
         results = run(options)
         from studies.data_mixtures.report import write_report
 
@@ -154,6 +181,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         "Python files it has never seen. The same command resumes a run that was stopped.",
     )
     add = parser.add_argument
+    known = {name: data.max_cost for name, data in DATA.items()}
+    words = "models trained here, or recorded runs or a fitted law (BLACKBOX_DATA): "
+    add("--data", choices=[LIVE, *known], default=LIVE, help=words + ", ".join(known))
     add("--tiny", action="store_true", help="seconds instead of minutes; the losses mean little")
     default = ["MultiFidelityBayes", "Bayes", "Random"]
     names = f"as in blackbox: Sobol, optuna.TPE, ...; default: {' '.join(default)}"
@@ -170,16 +200,18 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--out", type=Path, help="default: runs/data_mixtures; tiny: runs/data_mixtures-tiny")
     given = parser.parse_args(arguments)
     tiny: bool = given.tiny
+    folder = "data_mixtures" if given.data == LIVE else f"data_mixtures-{given.data}"
     return Options(
         optimizers=tuple(dict.fromkeys(given.optimizers)),
         seeds=tuple(dict.fromkeys(given.seeds or ((0,) if tiny else (0, 1, 2, 3)))),
-        max_cost=given.max_cost or (8.0 if tiny else 20.0),
+        max_cost=given.max_cost or known.get(given.data, 8.0 if tiny else 20.0),
         repeats=given.repeats or (2 if tiny else 5),
         ladder=6 if tiny else 24,
         jobs=given.jobs or _cores(),
         workers=given.workers,
-        out=given.out or Path("runs") / ("data_mixtures-tiny" if tiny else "data_mixtures"),
+        out=given.out or Path("runs") / (f"{folder}-tiny" if tiny else folder),
         tiny=tiny,
+        data=given.data,
     )
 
 
