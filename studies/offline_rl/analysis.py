@@ -85,15 +85,3 @@ class Pool:
 
     def _key(self, row: Row) -> str:
         return json.dumps(row, sort_keys=True)
-
-
-def spearman(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """Rank correlation of what is finite in both; NaN of fewer than three."""
-    from studies.offline_rl.calibration import Judged
-
-    a, b = np.asarray(x, dtype=np.float32), np.asarray(y, dtype=np.float32)
-    both = np.isfinite(a) & np.isfinite(b)
-    if both.sum() < 3:
-        return float("nan")
-    judged = Judged(a[both], {"y": b[both]}, {}, np.zeros(both.sum(), dtype=np.int64))
-    return judged.correlation("y", "spearman")

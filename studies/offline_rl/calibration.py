@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
+from studies.offline_rl.correlation import CORRELATIONS
 from studies.offline_rl.ensemble import Ensemble
 from studies.offline_rl.imagine import World
 from studies.offline_rl.networks import Floats32
@@ -22,7 +24,6 @@ from studies.offline_rl.sac import Policy
 from studies.offline_rl.tasks import Task
 from studies.offline_rl.transitions import Transitions
 
-Floats = npt.NDArray[np.float64]
 LEVELS = (0.5, 0.8, 0.9, 0.95)  # of the central intervals whose coverage is looked at
 
 
@@ -44,13 +45,8 @@ class Judged:
     step: npt.NDArray[np.int64]
 
     def correlation(self, penalty: str, kind: str) -> float:
-        """Of a penalty with the error: "spearman" or "pearson"; 0 where either is constant."""
-        x, y = self.penalties[penalty].astype(np.float64), self.error.astype(np.float64)
-        if kind == "spearman":
-            x, y = _ranks(x), _ranks(y)
-        x, y = x - x.mean(), y - y.mean()
-        size = np.sqrt((x @ x) * (y @ y))
-        return float(x @ y / size) if size > 0 else 0.0
+        """Of a penalty with the error: "spearman" or "pearson"."""
+        return CORRELATIONS[kind](self.penalties[penalty], self.error)
 
     def average_precision(self, penalty: str, quantile: float) -> float:
         """Of finding the errors above their quantile by the penalty, best first."""
@@ -136,16 +132,6 @@ def on_policy(
     return joined([judge(model, part, rng, i + 1) for i, part in enumerate(parts)])
 
 
-def _ranks(x: Floats) -> Floats:
-    """Ranks, the mean of them where values are equal."""
-    _, where, counts = np.unique(x, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    mean_rank: Floats = ends - (counts - 1) / 2
-    return mean_rank[where]
-
-
 def _half_width(level: float) -> float:
     """Of a standard normal's central interval."""
-    from statistics import NormalDist
-
     return NormalDist().inv_cdf(0.5 + level / 2)

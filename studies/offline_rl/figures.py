@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 import blackbox as bb
 from blackbox.plot.style import INK, QUIET, SMALL, colour, colour_bar, tidy
-from studies.offline_rl.analysis import expected_online_performance, spearman
+from studies.offline_rl.analysis import expected_online_performance
 from studies.offline_rl.calibration import LEVELS, Judged
+from studies.offline_rl.correlation import spearman
 from studies.offline_rl.penalties import PENALTIES
 
 if TYPE_CHECKING:

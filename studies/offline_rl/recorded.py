@@ -21,7 +21,7 @@ from blackbox.batch import Batch, Row
 from blackbox.errors import ProblemError
 from blackbox.problems.files import DataFile, PathLike
 from blackbox.space import Parameter
-from studies.offline_rl.analysis import spearman
+from studies.offline_rl.correlation import spearman
 
 FILE = DataFile(
     "mbrl/neorl_offline_rl_results.csv",

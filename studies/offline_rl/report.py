@@ -12,7 +12,7 @@ import numpy as np
 from blackbox.errors import ProblemError
 from studies.data_mixtures.html import heading, page, paragraph, picture, table
 from studies.offline_rl import figures
-from studies.offline_rl.analysis import spearman
+from studies.offline_rl.correlation import spearman
 from studies.offline_rl.penalties import PENALTIES
 from studies.offline_rl.recorded import proxies
 

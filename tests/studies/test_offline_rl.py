@@ -13,8 +13,9 @@ from scipy import stats
 
 from blackbox.errors import MissingExtraError, ProblemError
 from studies.offline_rl import ensemble as ensembles
-from studies.offline_rl.analysis import expected_online_performance, spearman
+from studies.offline_rl.analysis import expected_online_performance
 from studies.offline_rl.calibration import LEVELS, judge, on_policy
+from studies.offline_rl.correlation import pearson, spearman
 from studies.offline_rl.datasets import QUALITIES, Apprenticeship, collect, dataset
 from studies.offline_rl.ensemble import Ensemble, EnsembleSettings, ensemble
 from studies.offline_rl.hdf5 import read_hdf5
@@ -487,8 +488,12 @@ def test_expected_online_performance_is_the_mean_of_all_draws():
     assert len(expected_online_performance([])) == 0
 
 
-def test_rank_correlation_leaves_out_what_failed():
+def test_correlations_of_ties_constants_and_failures():
+    x, y = [1, 2, 2, 3, 5, 5], [0.1, 4, -1, 2, 2, 8]
+    assert spearman(x, y) == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert pearson(x, y) == pytest.approx(stats.pearsonr(x, y).statistic)
     assert spearman([1, 2, np.nan, 3], [10, 20, 0, 30]) == pytest.approx(1)
+    assert pearson([1, 1, 1], [1, 2, 3]) == 0
     assert math.isnan(spearman([1, 2], [1, 2]))
 
 
