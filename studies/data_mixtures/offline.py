@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import blackbox as bb
+from blackbox.acquisitions.search import keys
 from blackbox.batch import Batch
 from studies.data_mixtures.oracle import MixingLaw
 from studies.data_mixtures.recorded import NATURAL, Recorded, ift, pile
@@ -18,6 +19,7 @@ from studies.data_mixtures.runs import Floats
 Known: TypeAlias = Recorded | MixingLaw
 
 OURS, TARGET_ONLY, RANDOM = "MultiFidelityBayes", "the target alone", "random"
+_DRAWN = 500  # mixtures on which sizes of the law are compared
 MOVED = 0.1  # share that is moved to see what a domain is worth
 
 
@@ -144,26 +146,30 @@ def domain_effects(optimizer: bb.MultiFidelityBayes, mix: Floats) -> Floats:
     return np.asarray(values[1:] - values[0])
 
 
-def validity(course: Course) -> dict[float, tuple[int, float, float]]:
-    """For each cheap size: rows, rank correlation with the target, evidence in nats.
+def rank_with_target(problem: Known, size: float) -> float:
+    """Rank correlation of outcomes at a size with those at the target, of the same mixtures.
 
-    The correlation is that of what the model expects at the size with what was seen at the target,
-    over the rows there; NaN for fewer than three.
+    Of recorded runs those of mixtures that both sizes trained; NaN for fewer than three.
     """
-    assert course.optimizer is not None
-    (objective,) = course.optimizer.problem.objectives
-    *cheap, target = course.optimizer.evidence
-    rows = course.history[course.history["params"] == target]
-    found = {}
-    for size in cheap:
-        count = int(np.sum(course.history["params"] == size))
-        rho = np.nan
-        if len(rows) >= 3:
-            there = Batch({"mix": rows["mix"], "params": np.full(len(rows), size)})
-            mean = course.optimizer.predict(there)[objective.name][0]
-            rho = rank_correlation(mean, rows[objective.name])
-        found[size] = count, rho, course.optimizer.evidence[size]
-    return found
+    target = max(sizes(problem))
+    if isinstance(problem, MixingLaw):
+        rows = problem.space.draw(_DRAWN, np.random.default_rng(0))
+        pair = [
+            problem.measure(rows.with_columns(params=np.full(_DRAWN, s)))["loss"]
+            for s in (size, target)
+        ]
+        return rank_correlation(*pair)
+    runs = problem.runs
+    there = {key: i for i, key in enumerate(keys(runs.mixes).tolist()) if runs.sizes[i] == target}
+    both = [
+        (i, there[key])
+        for i, key in enumerate(keys(runs.mixes).tolist())
+        if runs.sizes[i] == size and key in there
+    ]
+    if len(both) < 3:
+        return float("nan")
+    cheap, dear = np.array(both).T
+    return rank_correlation(problem.means[cheap], problem.means[dear])
 
 
 def _optimizer(problem: Known, name: str, seed: int) -> bb.Optimizer:
@@ -182,11 +188,12 @@ def _alone(problem: Known, rows: Batch | None, seed: int) -> bb.MultiFidelityBay
     """The same optimizer where nothing but the target may be evaluated."""
     if rows is None:
         drawn = problem.space.draw(2000, np.random.default_rng([seed, 3]))
-        rows = drawn.with_columns(params=np.full(len(drawn), max(_sizes(problem))))
+        rows = drawn.with_columns(params=np.full(len(drawn), max(sizes(problem))))
     return bb.MultiFidelityBayes(problem, candidates=rows, seed=seed)
 
 
-def _sizes(problem: Known) -> list[float]:
+def sizes(problem: Known) -> list[float]:
+    """The sizes, the target last."""
     assert problem.fidelity is not None
     assert isinstance(problem.fidelity.parameter, bb.Ordinal)
     return [float(size) for size in problem.fidelity.parameter.table]

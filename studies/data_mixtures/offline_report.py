@@ -23,11 +23,13 @@ from studies.data_mixtures.offline import (
     expected,
     median_regret,
     natural_shares,
-    validity,
+    rank_with_target,
+    sizes,
 )
 from studies.data_mixtures.runs import Floats
 
 _SURE = 1.96
+_RECORDED = 1e-6  # deviation of a mixture that was evaluated without noise
 _POINTS = 60
 
 
@@ -59,15 +61,18 @@ def write_report(
             "Median over studies of the true regret of what is recommended, every fidelity "
             "charged. Zero is the best recorded mixture (of the law, its optimum).",
         ),
-        table(*_regret_table(courses, data)),
+        table(*_regret_table(courses)),
         heading("Which sizes were bought"),
         picture(_bought(ours), "The size of every row; one line of points a study."),
         heading("Can a smaller model stand in?"),
-        table(["size", "rows a study", "rank correlation", "evidence, nats"], _validity(ours)),
+        table(
+            ["size", "rows a study", "rank correlation", "evidence, nats"], _validity(problem, ours)
+        ),
         paragraph(
-            "Rank correlation: of what the model expects at the size with what was seen at the "
-            "target (median over studies). Evidence: by how much rows of the size improved "
-            "forecasts of the target's; below zero they mislead, above 3 the size is proven."
+            "Rank correlation: of outcomes at the size with those at the target, over mixtures "
+            "known at both; no study sees it. Evidence (median over studies): by how much rows of "
+            "the size improved forecasts of the target's; below zero they mislead, above 3 the "
+            "size is proven."
         ),
         heading("The best mixture"),
         picture(_mixtures(problem, mix, natural), "Shares of the best mixture and natural ones."),
@@ -88,7 +93,10 @@ def verdict(
     words = "natural shares" if data.natural is not None else "equal shares"
     (sign,) = (objective.sign for objective in optimizer.problem.objectives)
     mean, deviation = expected(optimizer, np.stack([mix, natural]))
-    ends = [f"{m:.4f} ± {_SURE * d:.4f}" for m, d in zip(mean, deviation, strict=True)]
+    ends = [
+        f"{m:.4f} ± {_SURE * d:.4f}" if d > _RECORDED else f"{m:.4f} (recorded)"
+        for m, d in zip(mean, deviation, strict=True)
+    ]
     gain, half = sign * float(mean[0] - mean[1]), _SURE * float(np.hypot(*deviation))
     interval = f"gain {gain:+.4f}, 95 % interval {gain - half:+.4f} to {gain + half:+.4f}"
     if abs(gain) <= half:
@@ -105,8 +113,9 @@ def verdict(
     ]
 
 
-def _costs(data: Data) -> Floats:
-    return np.linspace(data.max_cost / _POINTS, data.max_cost, _POINTS)
+def _most(courses: Sequence[Course]) -> float:
+    """What the dearest study spent."""
+    return float(max(course.spent[-1] for course in courses))
 
 
 def _by_method(courses: Sequence[Course]) -> dict[str, list[Course]]:
@@ -114,8 +123,8 @@ def _by_method(courses: Sequence[Course]) -> dict[str, list[Course]]:
     return {name: [c for c in courses if c.name == name] for name in names}
 
 
-def _regret_table(courses: Sequence[Course], data: Data) -> tuple[list[str], list[list[str]]]:
-    costs = data.max_cost * np.array([0.1, 0.25, 0.5, 1.0])
+def _regret_table(courses: Sequence[Course]) -> tuple[list[str], list[list[str]]]:
+    costs = np.round(_most(courses) * np.array([0.1, 0.25, 0.5, 1.0]), 1)
     rows = []
     for name, each in _by_method(courses).items():
         found = median_regret(each, costs)
@@ -124,21 +133,21 @@ def _regret_table(courses: Sequence[Course], data: Data) -> tuple[list[str], lis
     return ["regret at cost", "studies", *(f"{cost:g}" for cost in costs)], rows
 
 
-def _validity(ours: Sequence[Course]) -> list[list[str]]:
-    each = [validity(course) for course in ours]
+def _validity(problem: Known, ours: Sequence[Course]) -> list[list[str]]:
     rows = []
-    for size in each[0]:
-        count, rho, nats = np.array([found[size] for found in each]).T
-        known = rho[np.isfinite(rho)]
-        middle = f"{np.median(known):.2f}" if len(known) else "–"
-        rows.append([f"{size:,.0f}", f"{count.mean():.1f}", middle, f"{np.median(nats):+.1f}"])
+    for size in sizes(problem)[:-1]:
+        count = np.mean([np.sum(course.history["params"] == size) for course in ours])
+        nats = np.median([course.optimizer.evidence[size] for course in ours if course.optimizer])
+        rho = rank_with_target(problem, size)
+        shared = "–" if np.isnan(rho) else f"{rho:.2f}"
+        rows.append([f"{size:,.0f}", f"{count:.1f}", shared, f"{nats:+.1f}"])
     return rows
 
 
 def _regrets(courses: Sequence[Course], data: Data) -> Figure:
     figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
     ax = figure.subplots()
-    costs = _costs(data)
+    costs = np.linspace(0.0, _most(courses), _POINTS)
     for i, (name, each) in enumerate(_by_method(courses).items()):
         ax.step(costs, median_regret(each, costs), where="post", color=colour(i), label=name)
     ax.set_xlabel("cost (runs of the target size)")
