@@ -49,12 +49,13 @@ class MixingLaw(bb.Problem):
             fidelities.
         seed: of the residuals and the noise.
         path: of the fitted law.
+        apart: whether each validation set is an objective of its own; the mean of their noise is as
+            large as that of the mean.
 
     Raises:
         ProblemError: the file is missing, differs, or a size is not positive.
     """
 
-    objectives = (bb.Minimize("loss"),)
     space = bb.Space(bb.Simplex("mix", DOMAINS))
     about = "Validation loss of a language model by the mixture of its training data (fitted law)"
 
@@ -64,7 +65,11 @@ class MixingLaw(bb.Problem):
         sizes: Mapping[float, float] | None = None,
         seed: int = 0,
         path: PathLike | None = None,
+        *,
+        apart: bool = False,
     ) -> None:
+        self._names = LOSSES if apart else ("loss",)
+        self.objectives = tuple(bb.Minimize(name) for name in self._names)
         self._noise, self._sizes = noise, dict(SIZES if sizes is None else sizes)
         if not all(size > 0 for size in self._sizes):
             raise ProblemError(f"MixingLaw: sizes={[*self._sizes]} must be positive")
@@ -87,23 +92,31 @@ class MixingLaw(bb.Problem):
     def evaluate_batch(self, batch: Batch) -> dict[str, Array]:
         """A noisy loss of every row."""
         size = batch["params"] if self.fidelity is not None else np.full(len(batch), TARGET)
-        loss = self.law(batch["mix"], size)
+        losses = self._each(batch["mix"], size)
         for value, part in self._sizes.items():
             at = size == value
             if part and at.any():
-                loss[at] += part * self._deviation * self._waves[value](batch["mix"][at])
-        return {"loss": loss + self._noise * self._rng.standard_normal(len(loss))}
+                losses[at] += part * self._deviation * self._waves[value](batch["mix"][at])[:, None]
+        if len(self._names) == 1:
+            losses = losses.mean(axis=1, keepdims=True)
+        noise = self._noise * np.sqrt(len(self._names))
+        losses = losses + noise * self._rng.standard_normal(losses.shape)
+        return dict(zip(self._names, losses.T, strict=True))
 
     def law(self, mixes: Array, sizes: Array) -> Array:
-        """(n,) losses without residual and noise."""
-        total = np.zeros(len(mixes))
+        """(n,) mean losses without residual and noise."""
+        return np.asarray(self._each(mixes, sizes).mean(axis=1))
+
+    def _each(self, mixes: Array, sizes: Array) -> Array:
+        """(n, 7) losses on every validation set."""
+        columns = []
         for name in LOSSES:
             of = self._law[name]
             mixed = (of["C"] * mixes ** of["gamma"]).sum(axis=1)
-            total += of["E"] + 1.0 / np.maximum(mixed, 1e-9)
-            total += of["A"] * (sizes / 1e8) ** -of["alpha"]
-            total += of["B"] * (TOKENS / 1e9) ** -of["beta"]
-        return total / len(LOSSES)
+            loss = of["E"] + 1.0 / np.maximum(mixed, 1e-9)
+            loss = loss + of["A"] * (sizes / 1e8) ** -of["alpha"]
+            columns.append(loss + of["B"] * (TOKENS / 1e9) ** -of["beta"])
+        return np.column_stack(columns)
 
     def regret(self, batch: Batch) -> Array:
         """(n,) true losses at the target above the least."""
