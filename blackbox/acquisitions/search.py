@@ -78,6 +78,15 @@ class Search:
         first[np.unique(own, return_index=True)[1]] = True
         return fresh & first
 
+    def inside(self, rows: Array, box: Box) -> Array:
+        """(n,) whether rows lie in the box."""
+        numbers = rows[:, self._boxed]
+        lower, upper = box.lower[self._boxed] - _SAME, box.upper[self._boxed] + _SAME
+        names = list(self.features.categorical)
+        changed = (rows[:, names] != box.center[names]).sum(axis=1)
+        inside = ((numbers >= lower) & (numbers <= upper)).all(axis=1)
+        return np.asarray(inside & (changed <= box.changes))
+
     def best(
         self,
         function: AcquisitionFunction,
@@ -131,7 +140,7 @@ class Search:
         if self._all is not None:
             left = self._all[self.fresh(self._all, taken)]
             if box is not None:
-                near = left[self._inside(left, box)]
+                near = left[self.inside(left, box)]
                 left = near if len(near) else left
             if len(left) > _SCORED:
                 left = left[np.sort(rng.choice(len(left), _SCORED, replace=False))]
@@ -143,20 +152,11 @@ class Search:
             rows = np.concatenate([drawn, self._neighbours(drawn, incumbents, rng)])
             rows = rows[self.fresh(rows, taken)]
             if box is not None:
-                rows = rows[self._inside(rows, box)]
+                rows = rows[self.inside(rows, box)]
             rows = rows[self.features.feasible(rows)]
             if len(rows):
                 return np.asarray(rows)
         return taken[:0]
-
-    def _inside(self, rows: Array, box: Box) -> Array:
-        """(n,) whether rows lie in the box."""
-        numbers = rows[:, self._boxed]
-        lower, upper = box.lower[self._boxed] - _SAME, box.upper[self._boxed] + _SAME
-        names = list(self.features.categorical)
-        changed = (rows[:, names] != box.center[names]).sum(axis=1)
-        inside = ((numbers >= lower) & (numbers <= upper)).all(axis=1)
-        return np.asarray(inside & (changed <= box.changes))
 
     def _move_inside(self, rows: Array, box: Box, rng: np.random.Generator) -> None:
         """Turn (n, d) uniform rows, in place, into rows within a box.
@@ -230,7 +230,7 @@ class Search:
         for _ in range(_STEPS):
             steps = self.features.steps(point)
             if box is not None:
-                steps = steps[self._inside(steps, box)]
+                steps = steps[self.inside(steps, box)]
             rows = np.concatenate([point[None], steps[self.features.feasible(steps)]])
             winner = int(np.argmax(function.values(rows)))
             if winner == 0:

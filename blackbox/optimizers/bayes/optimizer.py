@@ -289,7 +289,7 @@ class Bayes(Optimizer):
                 incumbents = _incumbents(belief)
                 box = self._box(belief, incumbents[0])
                 if box is not None:
-                    incumbents = incumbents[:1]  # the others may lie outside
+                    incumbents = incumbents[self._search.inside(incumbents, box)]
 
                 def own() -> Array | None:
                     return self._search.best(function, taken, incumbents, self.rng, box)
