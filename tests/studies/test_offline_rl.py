@@ -166,7 +166,7 @@ class TestSAC:
         obs, action = rng.uniform(-1, 1, (2, 2_000, 1)).astype(np.float32)
         reward = -10 * (action - 0.5 * obs) ** 2
         rows = np.concatenate([obs, action, reward, obs, np.zeros_like(obs)], axis=1)
-        for _ in range(500):
+        for _ in range(300):
             learner.update(rows[rng.integers(len(rows), size=settings.batch)])
         acted = learner.act(np.array([[-0.8], [0.0], [0.8]], dtype=np.float32))
         np.testing.assert_allclose(acted[:, 0], [-0.4, 0, 0.4], atol=0.15)
