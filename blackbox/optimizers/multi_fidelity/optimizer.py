@@ -143,7 +143,9 @@ class MultiFidelityBayes(Optimizer):
         """The designs to use at the target, by posterior mean.
 
         They are looked for among the designs told at any fidelity and, for "sum", in the whole
-        space (or the candidates): the best expected one need not have been evaluated.
+        space (or the candidates): the best expected one need not have been evaluated. Then it is
+        judged somewhat below its mean, by the standard deviation: where little is known a mean is
+        a guess.
 
         Args:
             how: "sum" for the weighted sum of the objectives, "worst" for the design whose worst
@@ -170,7 +172,9 @@ class MultiFidelityBayes(Optimizer):
             return self._features.decode(points[is_nondominated(means)])
         best = int(np.argmax(means.min(axis=1) if how == "worst" else scores))
         row = points[best]
-        if how == "sum" and self._pool.designs is None and not learnt.limits:
+        if how == "sum" and self._pool.designs is not None:
+            row = points[int(np.argmax(self._proposing.cautious(prospect, points)))]
+        elif how == "sum" and not learnt.limits:
             order = np.argsort(-scores, kind="stable")
             row = self._proposing.highest(prospect, points[order])
         return self._features.decode(row[None])

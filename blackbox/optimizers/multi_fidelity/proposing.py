@@ -21,6 +21,7 @@ from blackbox.optimizers.multi_fidelity.pool import Pool
 from blackbox.optimizers.multi_fidelity.region import Inside, NearShares
 
 _INCUMBENTS = 4
+_CAUTION = 0.5  # deviations by which candidates are judged below their means
 
 Taken = Callable[[Array], Array]
 
@@ -95,6 +96,11 @@ class Proposing:
         low = seen.mean - np.sqrt(seen.variance)
         better = seen.mean[1] > seen.mean[0] and low[1] > low[0]
         return np.asarray(both[int(better)])
+
+    def cautious(self, prospect: Prospect, points: Array) -> Array:
+        """(m,) posterior means of designs, less a part of their standard deviations."""
+        seen = Target(prospect).views(points, prospect.levels[:0])
+        return np.asarray(seen.mean - _CAUTION * np.sqrt(seen.variance))
 
     def eligible(self, prospect: Prospect) -> Array:
         """(k, d) designs that may be the best, inside the region."""
