@@ -36,10 +36,10 @@ class MultiFidelityBayes(Optimizer):
     """Gaussian processes over designs and fidelity; every row is the best gain per unit of cost.
 
     The paper is ADMIRE-BayesOpt (arXiv 2508.11551), which takes the linear-truncated kernel and
-    max-value entropy search per cost. Here a cheap fidelity must prove itself: until some rows at
-    the target have judged it, no more is spent on it than on the target (and the price of one row
-    there), and one whose rows make the target's less likely is dropped. Mixtures are compared by
-    their shares, the roots or the logarithms of them, whichever is likelier.
+    max-value entropy search per cost. Here a cheap fidelity must prove itself by forecasts of rows
+    at the target: until it has, it may cost a small part of what the target did, and one whose rows
+    make the target's less likely is dropped (see ``learning``). Mixtures are compared by their
+    shares, the roots or the logarithms of them, whichever is likelier.
 
     With several objectives each has a process of its own, and a weighted sum of the objectives is
     what is maximised.
@@ -56,7 +56,7 @@ class MultiFidelityBayes(Optimizer):
             the whole space at every fidelity.
         region: a trust region around natural shares; None for none.
         n_init: rows of the initial design, at the cheapest fidelity; by default grows with the
-            number of coordinates. They cost at most one evaluation at the target.
+            number of coordinates. They cost at most half an evaluation at the target.
         least_gain: expected gain per unit of cost below which nothing is proposed any more, in the
             objective's unit (of ``FidelityMES`` in nats); 0 never stops.
         seed: seeds the optimizer's only generator.
