@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from blackbox.acquisitions.search import Search
+from blackbox.acquisitions.search import Search, keys
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError, TellError, require
 from blackbox.formulation import Problem
@@ -143,9 +143,9 @@ class MultiFidelityBayes(Optimizer):
         """The designs to use at the target, by posterior mean.
 
         They are looked for among the designs told at any fidelity and, for "sum", in the whole
-        space (or the candidates): the best expected one need not have been evaluated. Then it is
-        judged somewhat below its mean, by the standard deviation: where little is known a mean is
-        a guess.
+        space (or the candidates): the best expected one need not have been evaluated. Then it has
+        to be better than those that were by a part of its standard deviation too: where little is
+        known a mean is a guess.
 
         Args:
             how: "sum" for the weighted sum of the objectives, "worst" for the design whose worst
@@ -173,7 +173,9 @@ class MultiFidelityBayes(Optimizer):
         best = int(np.argmax(means.min(axis=1) if how == "worst" else scores))
         row = points[best]
         if how == "sum" and self._pool.designs is not None:
-            row = points[int(np.argmax(self._proposing.cautious(prospect, points)))]
+            at = self._told.ok & self._levels.at_target(self._levels.of(self._told.batch))
+            told = np.isin(keys(points), keys(self._told.x[at]))
+            row = points[self._proposing.surest(prospect, points, scores, told)]
         elif how == "sum" and not learnt.limits:
             order = np.argsort(-scores, kind="stable")
             row = self._proposing.highest(prospect, points[order])

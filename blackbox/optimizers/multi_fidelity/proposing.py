@@ -21,7 +21,7 @@ from blackbox.optimizers.multi_fidelity.pool import Pool
 from blackbox.optimizers.multi_fidelity.region import Inside, NearShares
 
 _INCUMBENTS = 4
-_CAUTION = 0.5  # deviations by which candidates are judged below their means
+_CAUTION = 0.5  # deviations by which an untold candidate has to be better
 
 Taken = Callable[[Array], Array]
 
@@ -97,10 +97,22 @@ class Proposing:
         better = seen.mean[1] > seen.mean[0] and low[1] > low[0]
         return np.asarray(both[int(better)])
 
-    def cautious(self, prospect: Prospect, points: Array) -> Array:
-        """(m,) posterior means of designs, less a part of their standard deviations."""
+    def surest(self, prospect: Prospect, points: Array, means: Array, told: Array) -> int:
+        """Which design has the greatest mean, or of those told the best if that is surer.
+
+        Args:
+            prospect: what is believed.
+            points: (m, d) designs.
+            means: (m,) posterior means of them.
+            told: (m,) which of them were told at the target.
+        """
+        best = int(np.argmax(means))
+        if told[best] or not told.any():
+            return best
         seen = Target(prospect).views(points, prospect.levels[:0])
-        return np.asarray(seen.mean - _CAUTION * np.sqrt(seen.variance))
+        low = seen.mean - _CAUTION * np.sqrt(seen.variance)
+        rival = int(np.argmax(np.where(told, low, -np.inf)))
+        return rival if low[rival] > low[best] else best
 
     def eligible(self, prospect: Prospect) -> Array:
         """(k, d) designs that may be the best, inside the region."""
