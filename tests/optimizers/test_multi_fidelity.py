@@ -125,6 +125,20 @@ def test_what_is_not_proven_costs_a_small_part_of_what_the_target_did():
     assert levels[:4] == [1e6, 1e9, 1e9, 1e9]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_among_candidates_a_guess_has_to_be_better_by_a_part_of_its_deviation(seed):
+    problem = Mixture()
+    rows = problem.space.draw(20, np.random.default_rng(seed))
+    optimizer = MultiFidelityBayes(problem, candidates=rows, seed=seed)
+    known = rows[:4].with_columns(params=np.full(4, 1e9))
+    optimizer.tell(known.with_columns(**problem.measure(known)))
+    mean, deviation = optimizer.predict(rows)["loss"]
+    worst = mean + 0.5 * deviation  # a loss
+    best = int(np.argmin(np.abs(rows["mix"] - optimizer.recommend()["mix"]).sum(axis=1)))
+    assert best in (int(np.argmin(mean)), int(np.argmin(worst[:4])))
+    assert worst[best] <= worst[:4].min() + 1e-9
+
+
 def test_costs_are_learnt_from_past_runs():
     class Free(Mixture):
         cost = None  # the problem does not say
