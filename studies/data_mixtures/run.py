@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import functools
 import os
-import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -14,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import blackbox as bb
-from blackbox.errors import BlackboxError, ProblemError
+from blackbox.errors import ProblemError
 from blackbox.executors import LocalExecutor
+from studies.command import Clock, command
 from studies.data_mixtures.corpus import DOMAINS
 from studies.data_mixtures.measure import measure
 from studies.data_mixtures.offline import DATA
@@ -154,23 +153,19 @@ def run_known(options: Options) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 1 after an error that is explained."""
-    start = time.perf_counter()
     options = parse(arguments)
-    try:
+
+    def work(clock: Clock) -> Path:
         if options.data != LIVE:
-            path = run_known(options)
-            _say(f"report: {path} ({time.perf_counter() - start:.0f} s)")
-            return 0
+            return run_known(options)
         results = run(options)
         from studies.data_mixtures.report import write_report
 
         path = options.out / "report.html"
-        write_report(path, results, options, seconds=time.perf_counter() - start)
-    except BlackboxError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    _say(f"report: {path} ({time.perf_counter() - start:.0f} s)")
-    return 0
+        write_report(path, results, options, seconds=clock())
+        return path
+
+    return command(work)
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
@@ -13,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from blackbox.errors import BlackboxError
 from blackbox.executors import LocalExecutor
 from blackbox.problems.files import VARIABLE
+from studies.command import Clock, command
 from studies.gflownets.experiments import EXPERIMENTS, Numbers, Settings, planned
 from studies.gflownets.scale import FULL, SMALL, TINY, Scale
 
@@ -110,22 +109,21 @@ def _said(done: Done) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 1 after an error that is explained."""
-    begun = time.perf_counter()
     args = _parser().parse_args(arguments)
     scale = FULL if args.full else TINY if args.tiny else SMALL
     folder: Path = args.out or Path("runs") / f"gflownets-{scale.name}"
     if not os.environ.get(VARIABLE):
         print(f"{VARIABLE} is not set: tables and molecules are left out", flush=True)
-    try:
+
+    def work(clock: Clock) -> Path:
         results = run(scale, args.jobs, folder)
         from studies.gflownets.report import write_report
 
-        write_report(folder / "report.html", results, time.perf_counter() - begun)
-    except BlackboxError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    print(f"report: {folder / 'report.html'} ({time.perf_counter() - begun:.0f} s)", flush=True)
-    return 0
+        path = folder / "report.html"
+        write_report(path, results, clock())
+        return path
+
+    return command(work)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,8 +6,6 @@ import argparse
 import contextlib
 import logging
 import os
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -18,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 import blackbox as bb
-from blackbox.errors import BlackboxError, ProblemError
+from blackbox.errors import ProblemError
 from blackbox.executors import LocalExecutor
 from blackbox.llm import Chat, Recorded
 from blackbox.testing import StandIn
+from studies.command import Clock, command
 from studies.llambo.methods import ASKING, METHODS
 from studies.llambo.reactions import TABLES
 from studies.llambo.tasks import TUNING, Task, task
@@ -161,19 +160,17 @@ def run(options: Options) -> list[Done]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 1 after an error that is explained."""
-    start = time.perf_counter()
-    try:
+
+    def work(clock: Clock) -> Path:
         options = parse(arguments)
         done = run(options)
         from studies.llambo.report import write_report
 
         path = options.out / "report.html"
-        write_report(path, done, options, seconds=time.perf_counter() - start)
-    except (BlackboxError, FileNotFoundError) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    print(f"report: {path} ({time.perf_counter() - start:.0f} s)", flush=True)
-    return 0
+        write_report(path, done, options, seconds=clock())
+        return path
+
+    return command(work)
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:

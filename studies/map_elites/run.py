@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -13,9 +11,9 @@ from pathlib import Path
 
 import blackbox as bb
 from blackbox.archives import Archive, GridArchive
-from blackbox.errors import BlackboxError
 from blackbox.executors import LocalExecutor
 from blackbox.metrics import Comparison, compare_archives
+from studies.command import Clock, command
 from studies.map_elites.domains import DOMAINS, Domain, tiny
 from studies.map_elites.treatments import TREATMENTS
 from studies.map_elites.warm import Warm, warm_starts
@@ -109,18 +107,15 @@ def run(options: Options) -> Results:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 1 after an error that is explained."""
-    start = time.perf_counter()
     options = parse(arguments)
-    try:
+
+    def work(clock: Clock) -> Path:
         results = run(options)
         from studies.map_elites.report import write_report
 
-        path = write_report(results, options, seconds=time.perf_counter() - start)
-    except BlackboxError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    _say(f"report: {path} ({time.perf_counter() - start:.0f} s)")
-    return 0
+        return write_report(results, options, seconds=clock())
+
+    return command(work)
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:

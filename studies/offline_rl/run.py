@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -18,8 +16,8 @@ import numpy.typing as npt
 import blackbox as bb
 from blackbox.archives import Archive, GridArchive
 from blackbox.batch import Batch, Row
-from blackbox.errors import BlackboxError
 from blackbox.executors import LocalExecutor
+from studies.command import Clock, command
 from studies.offline_rl.analysis import Pool
 from studies.offline_rl.calibration import Judged, judge, on_policy
 from studies.offline_rl.datasets import Apprenticeship, dataset
@@ -211,18 +209,15 @@ def run(options: Options) -> Results:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 1 after an error that is explained."""
-    start = time.perf_counter()
     options = parse(arguments)
-    try:
+
+    def work(clock: Clock) -> Path:
         results = run(options)
         from studies.offline_rl.report import write_report
 
-        path = write_report(results, options, seconds=time.perf_counter() - start)
-    except BlackboxError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    _say(f"report: {path} ({time.perf_counter() - start:.0f} s)")
-    return 0
+        return write_report(results, options, seconds=clock())
+
+    return command(work)
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:

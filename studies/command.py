@@ -1,0 +1,33 @@
+"""What the command of every study does around its work."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from blackbox.errors import BlackboxError
+
+#: Wall seconds since a command began.
+Clock: TypeAlias = Callable[[], float]
+
+
+def command(work: Callable[[Clock], Path]) -> int:
+    """Do a study's work and say where its report is; the exit status.
+
+    Args:
+        work: writes the report and returns its path; it is given a clock.
+
+    Returns:
+        0, or 1 after an error that is explained: a ``BlackboxError`` or a file that is not there.
+    """
+    start = time.perf_counter()
+    try:
+        path = work(lambda: time.perf_counter() - start)
+    except (BlackboxError, FileNotFoundError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    print(f"report: {path} ({time.perf_counter() - start:.0f} s)", flush=True)
+    return 0
