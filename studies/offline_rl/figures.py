@@ -80,7 +80,7 @@ def by_step(judged: Judged) -> Figure:
         low, middle, high = np.array([np.quantile(v, [0.1, 0.5, 0.9]) for v in at]).T
         ax.fill_between(steps, low, high, alpha=0.2, lw=0, color=colour(0))
         ax.plot(steps, middle, color=colour(0))
-        ax.set(xlabel="step of the rollout", ylabel=name, ylim=(0, None))
+        ax.set(xlabel="step of the rollout", ylabel=name, ylim=(0, 1.1 * high.max()))
         tidy(ax)
     last = axes[0, 3]
     for i, name in enumerate(PENALTIES):
