@@ -49,6 +49,12 @@ class Perceptrons:
             start = end
         return found
 
+    def copy(self) -> Perceptrons:
+        """The same networks with parameters of their own."""
+        made = Perceptrons(self.k, self.sizes, np.random.default_rng(0))
+        made.flat[:] = self.flat
+        return made
+
     def forward(self, x: Floats32) -> Floats32:
         """(k, n, out) for (n, in) inputs of all or (k, n, in) of each; kept for ``backward``."""
         self._inputs = []

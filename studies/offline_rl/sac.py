@@ -27,6 +27,9 @@ class SACSettings:
         gamma: discount.
         tau: how far the target critics follow at each update.
         batch: transitions of an update.
+        follow: how far the policy that is judged follows the one that learns at each update: 1 is
+            the latest, less an average of the latest (Polyak and Juditsky 1992), which depends
+            less on when training stops.
     """
 
     hidden: tuple[int, ...] = (64, 64)
@@ -34,6 +37,7 @@ class SACSettings:
     gamma: float = 0.98
     tau: float = 0.02
     batch: int = 128
+    follow: float = 1.0
 
 
 class Policy(Protocol):
@@ -100,14 +104,15 @@ class SAC:
         self.critics = Perceptrons(2, (d + a, *settings.hidden, 1), rng)
         self._targets = Perceptrons(2, (d + a, *settings.hidden, 1), rng)
         self._targets.flat[:] = self.critics.flat
+        self._judged = self.actor.copy() if settings.follow < 1 else self.actor
         self._log_alpha = np.zeros(1, dtype=np.float32)
         sizes = (self.actor.flat.size, self.critics.flat.size)
         self._steps = [Adam(size, settings.lr) for size in (*sizes, 1)]
         self._grads = [np.empty(size, dtype=np.float32) for size in sizes]
 
     def act(self, obs: Floats32, rng: np.random.Generator | None = None) -> Floats32:
-        """(n, a) actions within -1 and 1 for (n, d); the mode where there is no generator."""
-        out = self.actor.forward(obs)[0]
+        """(n, a) actions within -1 and 1 for (n, d); without a generator the judged one's mode."""
+        out = (self._judged if rng is None else self.actor).forward(obs)[0]
         a = self.columns.actions
         u = out[:, :a]
         if rng is not None:
@@ -153,6 +158,10 @@ class SAC:
         chosen = np.stack([least, ~least])[:, :, None] * np.float32(-1 / n)
         by_action = self.critics.backward(chosen, inputs=True)[:, :, -a:].sum(axis=0)
         self._learn_to_act(by_action, drawn[:n], deviation[:n], raw[:n], alpha)
+        if self._judged is not self.actor:
+            self._judged.flat += np.float32(self.settings.follow) * (
+                self.actor.flat - self._judged.flat
+            )
         gap = np.float32(a) - log_p[:n].mean()  # entropy above its target of -a
         self._steps[2].step(self._log_alpha, np.array([alpha * gap], dtype=np.float32))
         self._targets.flat += np.float32(self.settings.tau) * (

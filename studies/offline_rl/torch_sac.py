@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any
 
@@ -46,6 +47,7 @@ class TorchSAC:
             self.critics = _Twins((d + a, *settings.hidden, 1)).to(device)
             self._targets = _Twins((d + a, *settings.hidden, 1)).to(device)
         self._targets.load_state_dict(self.critics.state_dict())
+        self._judged = deepcopy(self.actor) if settings.follow < 1 else self.actor
         self._log_alpha = torch.zeros(1, device=device, requires_grad=True)
         self._noise = torch.Generator(device).manual_seed(seed)
         parts: list[list[Any]] = [
@@ -54,9 +56,10 @@ class TorchSAC:
         self._steps = [torch.optim.Adam(part, lr=settings.lr) for part in parts]
 
     def act(self, obs: Floats32, rng: np.random.Generator | None = None) -> Floats32:
-        """(n, a) actions within -1 and 1 for (n, d); the mode where there is no generator."""
+        """(n, a) actions within -1 and 1 for (n, d); without a generator the judged one's mode."""
+        policy = self._judged if rng is None else self.actor
         with torch.no_grad():
-            out = self.actor(torch.as_tensor(obs, device=self.device)).cpu().numpy()
+            out = policy(torch.as_tensor(obs, device=self.device)).cpu().numpy()
         u, log_std = np.split(out, 2, axis=1)
         if rng is not None:
             noise = rng.standard_normal(u.shape, dtype=np.float32)
@@ -87,9 +90,9 @@ class TorchSAC:
         self._step(0, (alpha * log_p - self.critics(obs, drawn).min(dim=0).values).mean())
         self._step(2, (self._log_alpha.exp() * (a - log_p.detach())).mean())
         with torch.no_grad():
-            pairs = zip(self._targets.parameters(), self.critics.parameters(), strict=True)
-            for target, source in pairs:
-                target.lerp_(source, self.settings.tau)
+            _follow(self._targets, self.critics, self.settings.tau)
+            if self._judged is not self.actor:
+                _follow(self._judged, self.actor, self.settings.follow)
         if not torch.isfinite(loss):
             raise FloatingPointError("SAC: critics or policy are no longer finite")
 
@@ -107,6 +110,11 @@ class TorchSAC:
         self._steps[which].zero_grad(set_to_none=True)
         loss.backward()
         self._steps[which].step()
+
+
+def _follow(follower: nn.Module, leader: nn.Module, share: float) -> None:
+    for target, source in zip(follower.parameters(), leader.parameters(), strict=True):
+        target.lerp_(source, share)
 
 
 def _layers(sizes: tuple[int, ...]) -> nn.Sequential:

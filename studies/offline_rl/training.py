@@ -52,13 +52,13 @@ class TrainingSettings:
         limit: seconds a run may take.
     """
 
-    updates: int = 4_000
-    every: int = 250
-    imagined: int = 5_000
-    rounds: int = 5
+    updates: int = 6_000
+    every: int = 50
+    imagined: int = 800
+    rounds: int = 30
     real: float = 0.05
     episodes: int = 50
-    sac: SACSettings = field(default_factory=SACSettings)
+    sac: SACSettings = field(default_factory=lambda: SACSettings(batch=64, follow=0.005))
     limit: float = float("inf")
 
 

@@ -172,6 +172,27 @@ class TestSAC:
         np.testing.assert_allclose(acted[:, 0], [-0.4, 0, 0.4], atol=0.15)
 
     @pytest.mark.parametrize("kind", ["numpy", "torch"])
+    def test_the_judged_policy_is_an_average_of_the_latest(self, kind):
+        columns, rng = Columns(1, 1), np.random.default_rng(0)
+        rows = rng.uniform(-1, 1, (3, 32, columns.width)).astype(np.float32)
+
+        def acts(follow, updates):
+            settings = replace(SMALL, hidden=(), follow=follow)  # linear: averages are of outputs
+            learner = (
+                SAC(columns, settings, np.random.default_rng(0))
+                if kind == "numpy"
+                else TorchSAC(columns, settings, 0, "cpu")
+            )
+            for batch in rows[:updates]:
+                learner.update(batch)
+            return np.arctanh(learner.act(np.ones((1, 1), dtype=np.float32)))
+
+        expected = acts(1.0, 0)
+        for updates in (1, 2, 3):
+            expected = expected + 0.3 * (acts(1.0, updates) - expected)
+        np.testing.assert_allclose(acts(0.3, 3), expected, rtol=1e-4)
+
+    @pytest.mark.parametrize("kind", ["numpy", "torch"])
     def test_it_says_so_when_it_diverges(self, kind):
         columns, rng = Columns(1, 1), np.random.default_rng(0)
         learner = (
