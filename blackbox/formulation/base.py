@@ -64,7 +64,8 @@ class Problem:
     def outcomes(self) -> tuple[str, ...]:
         """Names of all outcomes an evaluation returns, noise, then gradients last."""
         measured = self._measured
-        named = [o.name for o in measured] + [o.noise for o in self.objectives if o.noise]
+        errors = [o.standard_error for o in self.objectives]
+        named = [o.name for o in measured] + [name for name in errors if name is not None]
         return tuple(named + [o.gradient for o in measured if o.gradient is not None])
 
     @property
@@ -191,8 +192,8 @@ class Problem:
         Raises:
             ProblemError: a standard error is negative.
         """
-        for name in (o.noise for o in self.objectives if o.noise):
-            if np.any(outcomes[name] < 0):
+        for name in (o.standard_error for o in self.objectives):
+            if name is not None and np.any(outcomes[name] < 0):
                 raise ProblemError(
                     f"{self.name}: noise {name!r} is {np.min(outcomes[name])}; a standard error is "
                     "at least 0, or NaN where the row failed"

@@ -65,6 +65,9 @@ def _name_faults(problem: Any) -> list[str]:
     names = [*problem.inputs, *problem.outcomes]
     for name in sorted({str(n) for n in names if names.count(n) > 1}):
         wrong.append(f"name {name!r} is used {names.count(name)} times; rename all but one")
+    for o in problem.objectives:
+        if o.noise is False:
+            wrong.append(f"objective {o.name!r} has noise=False; leave noise out")
     for name in problem.outcomes:
         if not isinstance(name, str) or not name or name in RESERVED:
             wrong.append(f"outcome name {name!r} must be a non-empty string, not one of {RESERVED}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from blackbox.errors import ProblemError
 from blackbox.space import Parameter
@@ -16,14 +16,20 @@ class Objective:
 
     Args:
         name: name of the outcome.
-        noise: name of a further outcome that holds this one's known standard error.
+        noise: name of a further outcome that holds this one's known standard error; True where
+            values are noisy, it is not known by how much.
         gradient: name of a further outcome (n, g) that holds this one's derivative by each of
             ``space.real_labels``, in the user's units; NaN where it is not known.
     """
 
     name: str
-    noise: str | None = None
+    noise: str | Literal[True] | None = None
     gradient: str | None = None
+
+    @property
+    def standard_error(self) -> str | None:
+        """Name of the outcome that holds it, None where it is not known."""
+        return None if self.noise is True else self.noise
 
     @property
     def sign(self) -> float:

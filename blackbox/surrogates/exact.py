@@ -169,7 +169,7 @@ def _likelihood(data: Data, ratio: float) -> tuple[Outcomes, Likelihood]:
         rows = Rows(rows.numbers, np.concatenate([rows.codes, hot], axis=1))
         groups = np.concatenate([groups, groups.max(initial=-1) + 1 + np.arange(len(others))])
     variance = None if noise is None else np.maximum(noise**2, NOISE_FLOOR)
-    return outcomes, Likelihood(rows, groups, z, variance)
+    return outcomes, Likelihood(rows, groups, z, variance, noisy=data.noisy)
 
 
 __all__ = ["ExactGP", "ExactModel", "SingularError"]

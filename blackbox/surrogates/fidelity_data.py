@@ -31,6 +31,7 @@ class FidelityData:
         fidelity: (n,) values of the fidelity.
         y: (n,) finite values; of an objective its score, larger is better.
         noise: (n,) known standard errors of the values, or None.
+        noisy: whether values are known to be noisy, it is not known how much.
     """
 
     features: Features
@@ -39,6 +40,7 @@ class FidelityData:
     fidelity: Array
     y: Array
     noise: Array | None = None
+    noisy: bool = False
 
     def __getitem__(self, chosen: Array) -> FidelityData:
         noise = None if self.noise is None else self.noise[chosen]
@@ -49,6 +51,7 @@ class FidelityData:
             self.fidelity[chosen],
             self.y[chosen],
             noise,
+            self.noisy,
         )
 
     def thinned(self, most: int) -> FidelityData:

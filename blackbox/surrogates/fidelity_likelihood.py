@@ -22,6 +22,7 @@ from blackbox.surrogates.likelihood import (
     NOISE_FLOOR,
     NOISE_MOST,
     NOISE_PRIOR,
+    NOISY_PRIOR,
     TREND_PRIOR,
     Likelihood,
     marginal,
@@ -55,6 +56,7 @@ class FidelityLikelihood:
         known: (n,) known noise variances, zeros where none is known.
         coupling: how fidelities are related.
         shares: (p,) which numbers are shares of mixtures.
+        noisy: whether values are known to be noisy.
     """
 
     rows: FidelityRows
@@ -63,6 +65,7 @@ class FidelityLikelihood:
     known: Array
     coupling: Coupling
     shares: npt.NDArray[np.bool_]
+    noisy: bool = False
 
     @property
     def width(self) -> int:
@@ -147,7 +150,9 @@ class FidelityLikelihood:
 
     @property
     def _noise(self) -> tuple[float, float]:
-        return _MIXTURE_NOISE if self.shares.any() else NOISE_PRIOR
+        if self.shares.any():
+            return _MIXTURE_NOISE
+        return NOISY_PRIOR if self.noisy else NOISE_PRIOR
 
     @cached_property
     def _center(self) -> Array:

@@ -29,6 +29,7 @@ from blackbox.surrogates.posterior import Posterior, SingularError, cholesky
 NOISE_FLOOR = 1e-8  # variance of z; keeps replicates from making the matrix singular
 NOISE_MOST = 10.0
 NOISE_PRIOR = (-8.0, 3.0)  # of the log-normal one
+NOISY_PRIOR = (-2.0, 1.0)  # of the same where values are known to be noisy: likeliest .22 of z
 _SIGNAL = 2.0  # deviation of the logarithm of the signal variance
 _LENGTH = math.sqrt(3.0)  # deviation of the logarithm of a length scale
 TREND_PRIOR = (-4.0, 2.0)  # of the logarithms of its variances: normal, so that none is a choice
@@ -52,6 +53,7 @@ class Likelihood:
         z: (n,) standardised scores.
         noise: (n,) known noise variances of z, or None to infer one common variance.
         trend: mean and deviation of the normal prior of the logarithms of the trend's variances.
+        noisy: whether scores are known to be noisy.
     """
 
     rows: Rows
@@ -59,6 +61,7 @@ class Likelihood:
     z: Array
     noise: Array | None
     trend: tuple[float, float] = TREND_PRIOR
+    noisy: bool = False
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -108,18 +111,22 @@ class Likelihood:
         slopes[values] -= 1.0
         return value, slopes
 
+    @property
+    def _noise(self) -> tuple[float, float]:
+        return NOISY_PRIOR if self.noisy else NOISE_PRIOR
+
     @cached_property
     def _center(self) -> Array:
         p, g = self.sizes
         length = math.sqrt(2.0) + 0.5 * math.log(max(p, 1))
-        center = [length] * p + [_CODES[0]] * g + [self.trend[0]] * TREND + [0.0, NOISE_PRIOR[0]]
+        center = [length] * p + [_CODES[0]] * g + [self.trend[0]] * TREND + [0.0, self._noise[0]]
         return np.array(center if self.noise is None else center[:-1])
 
     @cached_property
     def _width(self) -> Array:
         p, g = self.sizes
         width = (
-            [_LENGTH] * p + [_CODES[1]] * g + [self.trend[1]] * TREND + [_SIGNAL, NOISE_PRIOR[1]]
+            [_LENGTH] * p + [_CODES[1]] * g + [self.trend[1]] * TREND + [_SIGNAL, self._noise[1]]
         )
         return np.array(width if self.noise is None else width[:-1])
 

@@ -28,6 +28,7 @@ class Data:
         tasks: (n,) int, 0 for rows of the study at hand, 1, 2, ... for those of earlier ones; None
             where there are no earlier ones.
         comparisons: (k, 2) int numbers of rows, of each pair the preferred one first, or None.
+        noisy: whether values are known to be noisy, it is not known how much.
     """
 
     features: Features
@@ -37,6 +38,7 @@ class Data:
     gradients: Array | None = None
     tasks: Array | None = None
     comparisons: Array | None = None
+    noisy: bool = False
 
     def __getitem__(self, chosen: Array) -> Data:
         optional: dict[str, Any] = {

@@ -92,7 +92,7 @@ class MultiFidelityGP:
         coupling = self.coupling or ("truncated" if data.levels.ordered else "tasks")
         z = (data.y - shift) / scale
         likelihood = FidelityLikelihood(
-            rows, data.features.groups, z, known, coupling, shares.among
+            rows, data.features.groups, z, known, coupling, shares.among, data.noisy
         )
         return alignment, likelihood
 

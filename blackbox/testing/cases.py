@@ -151,8 +151,8 @@ def answer(problem: Problem, batch: Batch) -> dict[str, Array]:
             slope[:, 0] += tilt
         outcomes[objective.name] = -objective.sign * bowl
         slopes[objective.name] = -objective.sign * slope
-        if objective.noise:
-            outcomes[objective.noise] = np.full(len(batch), 0.01)
+        if objective.standard_error:
+            outcomes[objective.standard_error] = np.full(len(batch), 0.01)
     for c in problem.constraints:
         bound = c.upper if math.isfinite(c.upper) else c.lower
         outcomes[c.name] = bound + cube[:, 0] - 0.5

@@ -93,7 +93,7 @@ class OfflineMBRL(bb.Problem):
         bb.Integer("horizon", 1, 50, log=True),
         bb.Integer("models", 2, _MODELS),
     )
-    objectives = (bb.Maximize("return"),)
+    objectives = (bb.Maximize("return", noise=True),)
 
     def __init__(
         self,
@@ -129,8 +129,8 @@ class OfflineMBRL(bb.Problem):
             if isinstance(data, Transitions):
                 full["data"] = len(data)
             self.fidelity = _fidelity(fidelity, full)
-        noise = "return_sem" if seeds > 1 and fidelity != "seeds" else None
-        self.objectives = (bb.Maximize("return", noise=noise),)
+        known = seeds > 1 and fidelity != "seeds"
+        self.objectives = (bb.Maximize("return", noise="return_sem" if known else True),)
         if elites:
             self.measures = [
                 bb.Measure("log10_weight", np.log10(0.05), np.log10(50)),
@@ -200,7 +200,7 @@ class OfflineMBRL(bb.Problem):
         worths = [self.worth(p, replicate, online=online) for replicate in range(seeds)]
         returns = np.array([getattr(worth, self.objective) for worth in worths])
         told = {"return": float(returns.mean())}
-        if self.objectives[0].noise:
+        if self.objectives[0].standard_error:
             told["return_sem"] = float(returns.std(ddof=1) / np.sqrt(seeds))
         if self.measures:
             told["log10_weight"] = float(np.log10(p["weight"]))

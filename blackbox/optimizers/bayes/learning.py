@@ -161,7 +161,7 @@ class Learning:
             return np.concatenate([part.batch[name][part.ok] for part in parts])
 
         x = np.concatenate([part.x[part.ok] for part in parts])
-        noise = getattr(of, "noise", None)
+        noise = of.standard_error if isinstance(of, Objective) else None
         slopes = None
         if of.gradient is not None:
             slopes = sign * _slopes(self._problem.space, self._features, x, column(of.gradient))
@@ -175,6 +175,7 @@ class Learning:
             noise=None if noise is None else column(noise),
             gradients=slopes,
             tasks=tasks,
+            noisy=isinstance(of, Objective) and of.noise is True,
         )
 
     def _fitted(self, name: str, surrogate: Surrogate, data: Data, *, commit: bool) -> Model:

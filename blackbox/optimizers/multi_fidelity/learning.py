@@ -147,7 +147,8 @@ class Learning:
         scores = self._problem.scores(fresh.batch[at])
         total = np.zeros(int(at.sum()))
         for j, (objective, model) in enumerate(zip(self._problem.objectives, models, strict=True)):
-            noise = None if objective.noise is None else fresh.batch[objective.noise][at]
+            name = objective.standard_error
+            noise = None if name is None else fresh.batch[name][at]
             total += model.forecast(fresh.x[at], scores[:, j], noise)
         return total
 
@@ -174,36 +175,35 @@ class Learning:
         scores = self._problem.scores(batch)
         models = []
         for j, objective in enumerate(self._problem.objectives):
-            noise = None if objective.noise is None else batch[objective.noise]
-            models.append(self._fitted(objective.name, told, rows, scores[:, j], noise, memory))
+            name = objective.standard_error
+            noise = None if name is None else batch[name]
+            data = self._data(told, rows, scores[:, j], noise, noisy=objective.noise is True)
+            models.append(self._fitted(objective.name, data, memory))
         return tuple(models)
 
     def _limits(self, told: Told, kept: Array, memory: dict[str, State]) -> list[Limit]:
         limits = []
         rows = self._rows(told, kept)
         for c in self._problem.constraints:
-            model = self._fitted(c.name, told, rows, told.batch[c.name][rows], None, memory)
+            data = self._data(told, rows, told.batch[c.name][rows], None, noisy=False)
+            model = self._fitted(c.name, data, memory)
             limits.append(Limit(model, c.lower, c.upper))
         if not told.ok.all():
             labels, noise = np.where(told.ok, 1.0, -1.0), np.full(len(told), _LABEL)
-            data = Data(self._features, told.x, labels, noise=noise)
-            success = ExactGP(warp=False).fit(data, memory.get("ok"))
+            labelled = Data(self._features, told.x, labels, noise=noise)
+            success = ExactGP(warp=False).fit(labelled, memory.get("ok"))
             memory["ok"] = success.memory()
             limits.append(Limit(success, 0.0, math.inf))
         return limits
 
-    def _fitted(
-        self,
-        name: str,
-        told: Told,
-        rows: Array,
-        y: Array,
-        noise: Array | None,
-        memory: dict[str, State],
-    ) -> FidelityModel:
+    def _data(
+        self, told: Told, rows: Array, y: Array, noise: Array | None, *, noisy: bool
+    ) -> FidelityData:
         values = self._levels.of(told.batch[rows])
-        data = FidelityData(self._features, self._levels, told.x[rows], values, y, noise)
-        seen = [str(int(np.any(values == value))) for value in self._levels.values]
+        return FidelityData(self._features, self._levels, told.x[rows], values, y, noise, noisy)
+
+    def _fitted(self, name: str, data: FidelityData, memory: dict[str, State]) -> FidelityModel:
+        seen = [str(int(np.any(data.fidelity == value))) for value in self._levels.values]
         key = f"{name} {''.join(seen)}"  # a fit goes on from one of the same levels
         model = self._surrogate.fit(data, memory.get(key))
         memory[key] = model.memory()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from blackbox.batch import Array
-from blackbox.surrogates.likelihood import NOISE_FLOOR
+from blackbox.surrogates.likelihood import NOISE_FLOOR, NOISE_PRIOR, NOISY_PRIOR
 from blackbox.surrogates.posterior import SingularError
 
 with warnings.catch_warnings():
@@ -37,26 +37,30 @@ NUMERICAL_ERRORS = (
 Values = Mapping[str, Array]
 
 _NOISE_MOST = 10.0  # variance of z
-_NOISE = (-17.0, 3.0)  # normal prior of the logarithm of the noise; see inferred_noise
 _JITTERS = (0.0, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2)  # in multiples of the mean of the diagonal
 _OPTIONS = {"ftol": 1e-7, "maxcor": 10}  # of L-BFGS-B, as in the fast engine
 
 
-def inferred_noise(noise: float = 1e-4, prior: Prior | None = None) -> GaussianLikelihood:
+def inferred_noise(
+    noise: float = 1e-4, prior: Prior | None = None, *, noisy: bool = False
+) -> GaussianLikelihood:
     """A Gaussian likelihood whose noise has the bounds and the prior of the fast engine.
 
-    The density exp(-(log v + 8)^2 / 18) / v of the variance v itself is normal in log v, about
-    -8 - 9 (``likelihood.Likelihood.prior``).
+    The density exp(-(log v - m)^2 / 2 s^2) / v of the variance v itself is normal in log v, about
+    m - s^2 (``likelihood.Likelihood.prior``).
 
     Args:
         noise: where its variance starts.
         prior: of the variance, in place of the fast engine's.
+        noisy: whether values are known to be noisy.
     """
     constraint = LogTransformedInterval(NOISE_FLOOR / 2, 2 * _NOISE_MOST)
     likelihood = GaussianLikelihood(noise_constraint=constraint).double()
     covariance = likelihood.noise_covar
     if prior is None:
-        covariance.register_prior("noise_prior", NormalPrior(*_NOISE), "raw_noise")
+        center, width = NOISY_PRIOR if noisy else NOISE_PRIOR
+        normal = NormalPrior(center - width**2, width)
+        covariance.register_prior("noise_prior", normal, "raw_noise")
     else:
         covariance.register_prior("noise_prior", prior, "noise")
     # In float64, which GPyTorch's own setter of a float would not keep.

@@ -151,7 +151,9 @@ def seen(
     return Given(kernel, cross, root), GivenMean(constant(mean), cross, root @ (root.mT @ rest))
 
 
-def process(kernel: Kernel, mean: Mean, x: Array, z: Array, noise: Array | float) -> SingleTaskGP:
+def process(
+    kernel: Kernel, mean: Mean, x: Array, z: Array, noise: Array | float, *, noisy: bool = False
+) -> SingleTaskGP:
     """An exact process on features, given values.
 
     Args:
@@ -160,6 +162,7 @@ def process(kernel: Kernel, mean: Mean, x: Array, z: Array, noise: Array | float
         x: (n, d) features.
         z: (n,) values.
         noise: variance of their noise; (n,) where it is known.
+        noisy: whether values are known to be noisy.
     """
     known = not isinstance(noise, float)
     inputs, values = torch.tensor(x, dtype=torch.float64), torch.tensor(z, dtype=torch.float64)
@@ -167,7 +170,7 @@ def process(kernel: Kernel, mean: Mean, x: Array, z: Array, noise: Array | float
         with gpytorch.settings.min_fixed_noise(double_value=NOISE_FLOOR):
             likelihood = FixedNoiseGaussianLikelihood(torch.tensor(noise, dtype=torch.float64))
     else:
-        likelihood = inferred_noise(float(noise))
+        likelihood = inferred_noise(float(noise), noisy=noisy)
     return SingleTaskGP(
         inputs,
         values[:, None],

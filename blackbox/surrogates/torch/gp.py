@@ -74,6 +74,7 @@ class TorchGP:
                 bounds=hyper.bounds,
                 memory=memory,
                 device=self.device,
+                noisy=data.noisy,
             )
             level = noise if noise is not None else float(fitted.likelihood.noise)
             found = values(fitted)
@@ -146,6 +147,7 @@ def fit_exact(
     bounds: dict[str, tuple[torch.Tensor, torch.Tensor]],
     memory: State | None,
     device: str,
+    noisy: bool = False,
 ) -> SingleTaskGP:
     """An exact process of a constant mean, its hyperparameters fitted.
 
@@ -158,8 +160,10 @@ def fit_exact(
         bounds: of parameters, besides those of their constraints.
         memory: values of parameters found earlier.
         device: where to fit.
+        noisy: whether values are known to be noisy.
     """
-    model = process(kernel, constant(0.0), x, z, 1e-4 if noise is None else noise)
+    level = 1e-4 if noise is None else noise
+    model = process(kernel, constant(0.0), x, z, level, noisy=noisy)
     model = model.to(device)
     mll = ExactMarginalLogLikelihood(model.likelihood, model)
     # From a memory it goes on; where that leads nowhere it starts afresh.

@@ -69,7 +69,9 @@ class GradientGP:
         data = of_this_study(data)
         outcomes, z, noise = standardised(data)
         rows, columns, slopes = self._known(data, outcomes.scale)
-        likelihood = Likelihood(data.features.rows(data.x), data.features.groups, z, noise)
+        likelihood = Likelihood(
+            data.features.rows(data.x), data.features.groups, z, noise, noisy=data.noisy
+        )
         with isolated(0, self.device):
             joint = _Joint(likelihood, data, rows, columns, slopes, self.device)
             theta = joint.fitted(memory)

@@ -66,6 +66,7 @@ class SaasGP:
                 bounds={},
                 memory=memory,
                 device=self.device,
+                noisy=data.noisy,
             )
             level = noise if noise is not None else float(fitted.likelihood.noise)
             found = values(fitted)

@@ -81,7 +81,7 @@ class SparseGP:
         top, rest = order[: self.exact], order[self.exact :]
         known = None if noise is None else noise[rest]
         rows = data.features.rows(data.x[rest])
-        likelihood = Likelihood(rows, data.features.groups, z[rest], known)
+        likelihood = Likelihood(rows, data.features.groups, z[rest], known, noisy=data.noisy)
         chosen = _inducing(likelihood.split(start)[0], rows, self.inducing)
         with isolated(0, self.device):
             summary = _Summary(likelihood, data, rest, chosen, self.device)

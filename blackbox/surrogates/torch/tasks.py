@@ -81,6 +81,7 @@ class TaskGP:
                 bounds={"model.covar_module.kernels.0.theta": (low, high)},
                 memory=memory,
                 device=self.device,
+                noisy=data.noisy,
             )
             level = noise if noise is not None else float(fitted.likelihood.noise)
             found, mean = values(fitted), float(fitted.mean_module.constant)
