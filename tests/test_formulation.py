@@ -278,6 +278,14 @@ def test_spec_tells_problems_apart() -> None:
     assert noisy != bb.problem(lambda p: {}, SPACE, bb.Minimize("f")).spec()
 
 
+def test_noise_of_unknown_size_needs_no_outcome() -> None:
+    problem = bb.problem(lambda p: 0.0, SPACE, bb.Minimize("f", noise=True))
+    assert problem.outcomes == ("f",)
+    assert problem.spec() != bb.problem(lambda p: 0.0, SPACE, bb.Minimize("f")).spec()
+    with pytest.raises(ProblemError, match="objective 'f' has noise=False; leave noise out"):
+        bb.problem(lambda p: 0.0, SPACE, bb.Minimize("f", noise=False))  # type: ignore[arg-type]
+
+
 REALS = bb.Space(bb.Real("x", 0, 1), bb.Integer("k", 0, 9), bb.Real("v", -1, 1, size=2))
 
 

@@ -91,6 +91,7 @@ def problems() -> list[Problem]:
         _Case("finite", _FINITE, f),
         _Case("one_point", _POINT, f),
         _Case("known_noise", _REALS, Minimize("f", noise="f_sem")),
+        _Case("noisy", _REALS, Minimize("f", noise=True)),
         reals.with_(_name="constrained", constraints=[Constraint("c", upper=1.0)]),
         _Case("linear", Space(*_REALS, constraints=[triangle]), f),
         reals.with_(_name="fidelity", fidelity=levels),

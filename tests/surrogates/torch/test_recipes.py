@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +50,14 @@ def test_learns(recipe):
     mean, deviation = model.predict(points)
     assert np.corrcoef(mean, f(points))[0, 1] > 0.8
     assert np.all(deviation > 0)
+
+
+@each
+def test_noise_that_is_announced_is_found(recipe):
+    if recipe == surrogates.PairwiseGP():
+        return  # its noise is that of comparisons
+    quiet, noisy = (recipe.fit(replace(data(16), noisy=told), None).noise for told in (False, True))
+    assert noisy > max(0.004, 50 * quiet)
 
 
 @each
