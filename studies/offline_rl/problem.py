@@ -18,8 +18,9 @@ from blackbox.errors import ProblemError
 from studies.offline_rl.datasets import AMPLE, Apprenticeship, cache_folder, dataset
 from studies.offline_rl.ensemble import Ensemble, EnsembleSettings, ensemble
 from studies.offline_rl.penalties import PENALTIES
+from studies.offline_rl.sac import Policy
 from studies.offline_rl.tasks import Pendulum, Task
-from studies.offline_rl.training import PUBLISHED, Choice, TrainingSettings, Worth, train
+from studies.offline_rl.training import PUBLISHED, Choice, TrainingSettings, Worth, learn, train
 from studies.offline_rl.transitions import Transitions
 
 Kind: TypeAlias = Literal["true", "model", "penalised"]
@@ -215,16 +216,30 @@ class OfflineMBRL(bb.Problem):
             replicate: another seed.
             online: whether episodes in the task are spent; else the true return is NaN.
         """
+        return train(*self._run(p, replicate), online=online)
+
+    def policy(self, p: Row, replicate: int = 0) -> Policy:
+        """The policy that ``worth`` judges, trained again by the same seed: what is deployed.
+
+        Args:
+            p: a row of the space, with the fidelity where there is one.
+            replicate: another seed.
+        """
+        return learn(*self._run(p, replicate))
+
+    def _run(
+        self, p: Row, replicate: int
+    ) -> tuple[Task, Transitions, Ensemble, Choice, TrainingSettings, int]:
+        """What a policy's training is determined by, its seed last."""
         transitions = int(p["data"]) if self.level == "data" else len(self.data)
         training = self.recipe.training
         if self.level == "updates":
             training = replace(training, updates=int(p["updates"]))
         choice = Choice(p["penalty"], float(p["weight"]), int(p["horizon"]), int(p["models"]))
         data = self.data.drawn(transitions, self.recipe.seed)
-        model = self.model(transitions)
         text = json.dumps([asdict(choice), data.digest, training.updates, self.seed, replicate])
         seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-        return train(self.task, data, model, choice, training, seed, online=online)
+        return self.task, data, self.model(transitions), choice, training, seed
 
     def spec(self) -> dict[str, Any]:
         """The declaration, with what else the outcomes depend on."""

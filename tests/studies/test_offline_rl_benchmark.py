@@ -86,6 +86,11 @@ class TestTuning:
         spent = next(r.data for r in found if r.optimizer == "MultiFidelityBayes")
         assert sum(spent["costs"]) <= 6
         assert len(spent["fresh"]) == 2
+        drawn = next(r.data for r in found if r.optimizer == "Random")
+        assert drawn["best"] == drawn["chosen"]
+        problem = case.problem(0)
+        assert drawn["deployed"] == tuning.deployed(problem, drawn["best"])
+        assert problem.worth(drawn["best"]).true == max(drawn["values"])
 
 
 def test_calibration_in_miniature(tables_in, tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from studies.offline_rl import recorded, run
 from studies.offline_rl.analysis import Pool
 from studies.offline_rl.datasets import dataset
 from studies.offline_rl.ensemble import EnsembleSettings
+from studies.offline_rl.imagine import World
 from studies.offline_rl.penalties import PENALTIES
 from studies.offline_rl.problem import OfflineMBRL, Recipe, published
 from studies.offline_rl.sac import SACSettings
@@ -46,6 +47,15 @@ class TestProblem:
         other = OfflineMBRL("random", 200, recipe=recipe, seed=1)
         returns = [p.worth(ROW, r).true for p, r in ((problem, 0), (problem, 1), (other, 0))]
         assert len(set(returns)) == 3
+
+    def test_the_policy_that_was_judged_can_be_had(self, problem):
+        worth, policy = problem.worth(ROW), problem.policy(ROW)
+        world = World(problem.task, problem.model().first(3), problem.data)
+        seed = problem._run(ROW, 0)[-1]
+        plain, _ = world.returns(policy, 2, "ens_std", 1.0, np.random.default_rng([seed, 1]))
+        assert plain.mean() == pytest.approx(worth.model, rel=1e-5)
+        other = world.returns(problem.policy(ROW, 1), 2, "ens_std", 1.0, np.random.default_rng(0))
+        assert other[0].mean() != pytest.approx(worth.model, rel=1e-5)
 
     @pytest.mark.parametrize("objective", ["true", "model", "penalised"])
     def test_the_objective_and_what_it_charges(self, recipe, objective):
