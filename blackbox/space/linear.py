@@ -191,7 +191,7 @@ class Polytope:
         return row
 
     def _matrix(self, batch: Batch) -> Array:
-        columns = [batch[p.name].reshape(len(batch), -1) for p in self._parameters]
+        columns = [batch[p.name].reshape(len(batch), p.size or 1) for p in self._parameters]
         return np.concatenate(columns, axis=1).astype(np.float64)
 
     def _put(self, batch: Batch, x: Array) -> Batch:

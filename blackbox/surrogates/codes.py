@@ -71,7 +71,7 @@ def everything(p: Structured) -> Array:
     a = len(p.alphabet)
     return np.concatenate(
         [
-            _features(p, np.array([*product(range(a), repeat=n)], dtype=np.intp).reshape(-1, n))
+            _features(p, np.array([*product(range(a), repeat=n)], dtype=np.intp).reshape(a**n, n))
             for n in range(low, high + 1)
         ]
     )

@@ -313,3 +313,10 @@ def test_check_names_the_row_of_told_data() -> None:
     space = constrained(TEN[:2], LinearConstraint({"x0": 1, "x1": 1}, upper=1))
     with pytest.raises(SpaceError, match="row 2 breaks"):
         space.check(Batch({"x0": [0.1, 0.2, 0.8], "x1": [0.1, 0.2, 0.8]}))
+
+
+def test_no_rows_at_all_are_valid() -> None:
+    space = constrained([Real("x", 0, 1), Simplex("s", 3)], LinearConstraint({"x": 1.0}, upper=0.5))
+    nothing = space.draw(4, rng())[:0]
+    assert space.check(nothing).equals(nothing)
+    assert space.feasible(nothing).shape == (0,)

@@ -103,3 +103,9 @@ def test_permutations_and_strings_are_compared_by_their_differences():
     # One of six pairs of items in another order, and all six.
     np.testing.assert_allclose(apart[0], [0, 1 / 6, 1], atol=1e-12)
     assert len(features.everything()) == 24 * (2 + 4 + 8)
+
+
+def test_everything_lists_the_empty_string_too():
+    features = Features(bb.Space(bb.Sequence("word", "AB", (0, 2))))
+    words = ["".join(word) for word in features.decode(features.everything())["word"]]
+    assert sorted(words) == ["", "A", "AA", "AB", "B", "BA", "BB"]
