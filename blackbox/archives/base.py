@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.archives._arguments import need_problem
 from blackbox.archives._rows import Rows
 from blackbox.batch import Array, Batch, Row
 from blackbox.errors import BatchError, ProblemError, StateError, UnsupportedError, require
@@ -58,6 +59,7 @@ class Archive(ABC):
     """
 
     def __init__(self, problem: Problem) -> None:
+        need_problem(problem)
         problem.check()
         if not problem.measures:
             raise UnsupportedError(
@@ -165,9 +167,11 @@ class Archive(ABC):
         nearest in units of the ranges.
 
         Raises:
-            BatchError: there are no elites yet, or the measures are of another number.
+            BatchError: there are no elites yet, or the measures are NaN or of another number.
         """
         wanted = self._shaped(np.atleast_2d(np.asarray(measures, dtype=np.float64)))
+        if np.isnan(wanted).any():
+            raise BatchError(f"best_near: measures {measures!r} hold NaN; give numbers")
         self._need_elites("best_near")
         rows = self._filled(wanted)
         empty = rows < 0
@@ -201,9 +205,13 @@ class Archive(ABC):
             parents: (n,) ids of the rows that they were varied from, -1 for none.
 
         Raises:
-            BatchError: a column is missing or of another width.
+            BatchError: a column is missing or of another width, or parents of another number.
         """
         n = len(batch)
+        if parents is not None and np.shape(parents) != (n,):
+            raise BatchError(
+                f"add: parents have shape {np.shape(parents)}; give one id a row, ({n},)"
+            )
         columns = batch.columns()
         if "id" not in columns:
             columns["id"] = np.full(n, -1)
@@ -259,11 +267,12 @@ class Archive(ABC):
         """Kind and arguments as a plain dict, for fingerprints."""
         return {"type": type(self).__name__, "arguments": self.arguments()}
 
+    def _kin(self) -> dict[str, Any]:
+        """What archives have in common that can be merged."""
+        return {"type": type(self).__name__, **self.arguments(), "problem": self.problem.spec()}
+
     def _need_same(self, other: Archive) -> None:
-        wrong = _differences(
-            {**self.spec(), "problem": self.problem.spec()},
-            {**other.spec(), "problem": other.problem.spec()},
-        )
+        wrong = _differences(self._kin(), other._kin())
         if wrong:
             raise ProblemError(f"merge: {self!r} and {other!r} differ in {', '.join(wrong)}")
 
@@ -341,13 +350,17 @@ class Archive(ABC):
         return elites.with_columns(**extra).to_dataframe(self.problem.labels)
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
-        """Write ``to_dataframe`` to a Parquet file.
+        """Write ``to_dataframe`` to a Parquet file; a column of mixed types becomes text.
 
         Raises:
             MissingExtraError: pandas or pyarrow is not installed (extra ``data``).
         """
         require("pyarrow", "data")
-        self.to_dataframe().to_parquet(path)
+        frame = self.to_dataframe()
+        for name, column in frame.items():
+            if column.dtype == object and column.dropna().map(type).nunique() > 1:
+                frame[name] = column.map(str, na_action="ignore")
+        frame.to_parquet(path)
 
     def _need_elites(self, what: str) -> None:
         if not len(self):

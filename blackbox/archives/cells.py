@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.archives._arguments import is_number
 from blackbox.archives._placing import Placed, place, worth_compiling
 from blackbox.archives.base import Added, Archive, Ints
 from blackbox.batch import Array
@@ -49,9 +50,9 @@ class CellArchive(Archive):
     ) -> None:
         super().__init__(problem)
         name = type(self).__name__
-        if not 0 <= learning_rate <= 1:
+        if not (is_number(learning_rate) and 0 <= learning_rate <= 1):
             raise ProblemError(f"{name}: learning_rate={learning_rate!r} must lie in [0, 1]")
-        if math.isnan(threshold_min) or threshold_min == math.inf:
+        if not (is_number(threshold_min) and threshold_min < math.inf):
             raise ProblemError(f"{name}: threshold_min={threshold_min!r} must be finite or -inf")
         if threshold_min == -math.inf and learning_rate < 1:
             raise ProblemError(
@@ -150,6 +151,8 @@ class CellArchive(Archive):
     def merge(self, other: Archive) -> Archive:
         """A new archive with the better elite and the higher threshold of each cell.
 
+        Its empty cells have the lower threshold of the two.
+
         Associative, and commutative but for equal scores, of which those of ``self`` are kept.
         Ids and parents stay those that each elite was given by its own optimizer.
 
@@ -157,7 +160,8 @@ class CellArchive(Archive):
             ProblemError: the other archive is of another kind, problem or shape.
         """
         self._need_same(other)
-        merged = self.like()
+        assert isinstance(other, CellArchive)
+        merged = self.like(threshold_min=min(self.threshold_min, other.threshold_min))
         assert isinstance(merged, CellArchive)
         merged._cover_both(other)
         own = self._own.joined(other._own)
@@ -165,6 +169,10 @@ class CellArchive(Archive):
         merged._rebuild(own, self._table.joined(other._table))
         merged.outside = self.outside + other.outside
         return merged
+
+    def _kin(self) -> dict[str, Any]:
+        # Not the threshold of empty cells, which CMA-MAE lowers as it goes.
+        return {k: v for k, v in super()._kin().items() if k != "threshold_min"}
 
     def _cover_both(self, other: Archive) -> None:
         """Take on a range that holds the other's too."""

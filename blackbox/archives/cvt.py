@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.archives._arguments import is_whole, need_seed
 from blackbox.archives._neighbours import Neighbours
 from blackbox.archives.base import Ints
 from blackbox.archives.cells import CellArchive
@@ -41,7 +42,8 @@ class CVTArchive(CellArchive):
         centroids: (k, m) centroids in the measures' units.
 
     Raises:
-        ProblemError: as ``CellArchive``, or cells are no positive int nor finite centroids.
+        ProblemError: as ``CellArchive``, cells are no positive int nor finite centroids, or the
+            seed is no int of at least 0.
         MissingExtraError: SciPy is not installed (extra ``qd``).
     """
 
@@ -57,7 +59,8 @@ class CVTArchive(CellArchive):
     ) -> None:
         if outside not in ("refuse", "clip"):
             raise ProblemError(f"CVTArchive: outside={outside!r}; give 'refuse' or 'clip'")
-        count = isinstance(cells, int) and not isinstance(cells, bool) and cells > 0
+        need_seed("CVTArchive", seed)
+        count = is_whole(cells, 1)
         given = np.zeros((int(cells), 0)) if count else _points(cells)  # type: ignore[arg-type]
         super().__init__(
             problem, len(given), learning_rate=learning_rate, threshold_min=threshold_min
@@ -108,7 +111,10 @@ class CVTArchive(CellArchive):
 
 def _points(given: npt.ArrayLike) -> Floats:
     """What was given as a matrix; one of no rows where it is none."""
-    points = np.array(given, dtype=np.float64)
+    try:
+        points = np.array(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.zeros((0, 0))
     return points if points.ndim == 2 else np.zeros((0, 0))
 
 

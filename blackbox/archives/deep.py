@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.archives._arguments import need_seed
 from blackbox.archives.base import Added, Archive, Ints
 from blackbox.archives.cells import CellArchive
 from blackbox.batch import Array
@@ -32,7 +33,8 @@ class DeepArchive(Archive):
         seed: seeds the draws of members that make room.
 
     Raises:
-        ProblemError: ``niches`` has no fixed cells, or ``depth`` is no int of at least 2.
+        ProblemError: ``niches`` has no fixed cells, ``depth`` is no int of at least 2, or the seed
+            none of at least 0.
     """
 
     def __init__(self, niches: Archive, depth: int = 10, *, seed: int = 0) -> None:
@@ -40,6 +42,7 @@ class DeepArchive(Archive):
             raise ProblemError(f"DeepArchive: niches={niches!r}; give a grid or a CVTArchive")
         if isinstance(depth, bool) or not isinstance(depth, int) or depth < 2:
             raise ProblemError(f"DeepArchive: depth={depth!r} must be an int of at least 2")
+        need_seed("DeepArchive", seed)
         super().__init__(niches.problem)
         self.low, self.high = niches.low, niches.high
         self._niches, self._depth, self._seed = niches, depth, seed

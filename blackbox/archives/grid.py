@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.archives._arguments import is_whole, need_problem
 from blackbox.archives._placing import grid_cells
 from blackbox.archives.base import Added, Archive, Ints
 from blackbox.archives.cells import CellArchive
@@ -58,6 +58,7 @@ class GridArchive(CellArchive):
         learning_rate: float = 1.0,
         threshold_min: float = -math.inf,
     ) -> None:
+        need_problem(problem)
         m = len(problem.measures)
         dims = _each(cells, m)
         if dims is None and m:
@@ -186,5 +187,5 @@ class GridArchive(CellArchive):
 def _each(given: int | Sequence[int], m: int) -> tuple[int, ...] | None:
     """A positive int for each of m measures, None where that is not what was given."""
     listed: list[Any] = list(given) if isinstance(given, Iterable) else [given] * m
-    whole = all(isinstance(g, Integral) and not isinstance(g, bool) and int(g) > 0 for g in listed)
+    whole = all(is_whole(g, 1) for g in listed)
     return tuple(int(g) for g in listed) if whole and len(listed) == m else None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.archives._arguments import is_number
 from blackbox.archives._neighbours import Neighbours
 from blackbox.archives.base import Added, Archive, Ints
 from blackbox.batch import Array
@@ -45,7 +46,7 @@ class UnstructuredArchive(Archive):
         compete: bool = True,
     ) -> None:
         super().__init__(problem)
-        if not 0 < threshold < math.inf:
+        if not (is_number(threshold) and 0 < threshold < math.inf):
             raise ProblemError(f"UnstructuredArchive: threshold={threshold!r} must be positive")
         if isinstance(neighbours, bool) or not isinstance(neighbours, int) or neighbours < 1:
             raise ProblemError(f"UnstructuredArchive: neighbours={neighbours!r} must be at least 1")

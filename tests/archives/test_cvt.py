@@ -68,7 +68,7 @@ def test_it_keeps_the_best_of_each_cell() -> None:
 
 
 @pytest.mark.parametrize(
-    "cells", [0, -3, True, 2.5, [[0.0, 1.0, 2.0]], [], [[0.0, np.nan]], [0.0, 1.0]]
+    "cells", [0, -3, True, 2.5, "many", [[0.0, 1.0, 2.0]], [], [[0.0, np.nan]], [0.0, 1.0]]
 )
 def test_bad_cells_are_refused(cells: object) -> None:
     with pytest.raises(ProblemError, match=r"give a positive int or \(k, 2\) centroids"):

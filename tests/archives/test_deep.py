@@ -51,6 +51,8 @@ def test_parents_come_from_uniform_cells_and_by_score_within_them() -> None:
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ProblemError, match="give a grid or a CVTArchive"):
         DeepArchive(UnstructuredArchive(PLANE))
+    with pytest.raises(ProblemError, match="seed=-1 must be an int"):
+        DeepArchive(GridArchive(PLANE, 3), seed=-1)
     with pytest.raises(ProblemError, match="depth=1 must be"):
         DeepArchive(GridArchive(PLANE, 2), 1)
     assert bb.archives.DeepArchive is DeepArchive

@@ -292,6 +292,10 @@ def test_bad_rows_are_refused_and_change_nothing() -> None:
         archive.add(batch.drop("b"))
     with pytest.raises(BatchError, match="column 'x' of shape"):
         archive.add(batch.with_columns(x=batch["x"][:, :2]))
+    with pytest.raises(BatchError, match="give one id a row"):
+        archive.add(batch, parents=[3])
+    with pytest.raises(BatchError, match="hold NaN"):
+        archive.best_near([0.0, np.nan])
     with pytest.raises(BatchError, match=r"give \(n, 2\): a, b"):
         archive.cell_of([[0.1, 0.2, 0.3]])
     for call in (archive.best_near, lambda m: archive.sample(2, np.random.default_rng(0))):

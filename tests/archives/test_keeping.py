@@ -119,11 +119,22 @@ def test_grids_that_have_grown_differently_are_merged() -> None:
     assert np.array_equal(merged.cells, merged.cell_of(merged.measures))
 
 
+def test_grids_whose_empty_cells_have_other_thresholds_are_merged() -> None:
+    soft = [GridArchive(PLANE, 4, learning_rate=0.1, threshold_min=least) for least in (-9, -20)]
+    for seed, archive in enumerate(soft):
+        archive.add(rows(PLANE, 30, np.random.default_rng(seed)))
+    merged = soft[0].merge(soft[1])
+    assert merged.threshold_min == -20  # type: ignore[attr-defined]
+    assert set(merged.cells) == {*soft[0].cells, *soft[1].cells}
+    with pytest.raises(ProblemError, match="differ in learning_rate"):
+        soft[0].merge(GridArchive(PLANE, 4, threshold_min=-9))
+
+
 def test_archives_that_differ_are_not_merged() -> None:
     grid = filled("grid", 1)
-    with pytest.raises(ProblemError, match="differ in arguments"):
+    with pytest.raises(ProblemError, match="differ in cells"):
         grid.merge(GridArchive(PLANE, (4, 5)))
-    with pytest.raises(ProblemError, match="differ in type, arguments"):
+    with pytest.raises(ProblemError, match="differ in type, cells"):
         grid.merge(filled("voronoi", 1))
     with pytest.raises(ProblemError, match="differ in problem"):
         grid.merge(GridArchive(problem((0.0, 1.0), (0.0, 1.0)), (5, 4)))
@@ -164,3 +175,18 @@ def test_tables_hold_elites_cells_and_parents(tmp_path: Path) -> None:
     again = pd.read_parquet(tmp_path / "elites.parquet")
     assert again["loss"].tolist() == frame["loss"].tolist()
     assert list(again) == list(frame)
+
+
+def test_a_column_of_mixed_types_is_text_in_parquet(tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    mixed = bb.problem(
+        lambda p: 0.0,
+        bb.Space(bb.Categorical("kind", ["auto", None, 2.5, True])),
+        [],
+        measures=[bb.Measure("a", 0, 4)],
+    )
+    archive = GridArchive(mixed, 4)
+    archive.add(bb.Batch({"kind": ["auto", None, 2.5, True], "a": [0.5, 1.5, 2.5, 3.5]}))
+    archive.to_parquet(tmp_path / "elites.parquet")
+    kinds = pd.read_parquet(tmp_path / "elites.parquet")["kind"].tolist()
+    assert [None if pd.isna(kind) else kind for kind in kinds] == ["auto", None, "2.5", "True"]

@@ -63,6 +63,8 @@ def test_all_is_novel_to_an_empty_archive() -> None:
 
 
 def test_bad_arguments_are_refused() -> None:
+    with pytest.raises(ProblemError, match="threshold='x' must be positive"):
+        UnstructuredArchive(PLANE, "x")  # type: ignore[arg-type]
     with pytest.raises(ProblemError, match="threshold=0 must be positive"):
         UnstructuredArchive(PLANE, 0)
     with pytest.raises(ProblemError, match="neighbours=0 must be at least 1"):

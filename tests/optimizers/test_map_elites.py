@@ -166,7 +166,7 @@ def test_cells_stand_for_archives() -> None:
 
     assert kind(1) == "GridArchive (100,)"
     assert kind(2) == "GridArchive (100, 100)"
-    assert kind(3, 50) == "CVTArchive 50"
+    assert kind(3, 50) == kind(3, np.int64(50)) == "CVTArchive 50"
     assert kind(3, (2, 3, 4)) == "GridArchive (2, 3, 4)"
     problem = arm()
     for own in (CVTArchive(problem, 30), UnstructuredArchive(problem, 0.2)):
@@ -272,11 +272,16 @@ def test_bad_arguments_are_refused() -> None:
     problem = arm()
     with pytest.raises(UnsupportedError, match="no measures; declare some"):
         bb.MapElites(bb.problem(lambda p: 0.0, problem.space))
+    with pytest.raises(ProblemError, match="problem is 3; give a Problem"):
+        bb.MapElites(3)  # type: ignore[arg-type]
     for options, message in {
         "batch_size=0": "batch_size=0 must be a positive int",
         "n_init=-1": "n_init=-1 must be an int of at least 0",
         "cells=(3,)": "give one positive int for each of 2 measures",
         "splits=(20, 10)": "must increase",
+        "splits=(1.5,)": "give positive ints",
+        "variation=None": "variation=None; give a Variation",
+        "init=3": "init=3; give an Optimizer or None",
         "cells=9, splits=(10,)": "need a grid",
     }.items():
         with pytest.raises(ProblemError, match=message):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 from blackbox.archives import Archive, CVTArchive, GridArchive
+from blackbox.archives._arguments import need_problem
 from blackbox.archives._placing import worth_compiling
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
@@ -53,6 +55,7 @@ class ElitesOptimizer(Optimizer):
         name = type(self).__name__
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ProblemError(f"{name}: batch_size={batch_size!r} must be a positive int")
+        need_variation(name, variation)
         self.archive = archive
         self._batch_size = batch_size
         self._variation = variation
@@ -121,6 +124,16 @@ class ElitesOptimizer(Optimizer):
         self._lineage.load(state["lineage"])
 
 
+def need_variation(owner: str, variation: object) -> None:
+    """Refuse what makes no children.
+
+    Raises:
+        ProblemError: it is no ``Variation``.
+    """
+    if not isinstance(variation, Variation):
+        raise ProblemError(f"{owner}: variation={variation!r}; give a Variation")
+
+
 def archive_of(problem: Problem, cells: int | Sequence[int] | Archive | None) -> Archive:
     """The archive that ``cells`` stands for.
 
@@ -134,12 +147,13 @@ def archive_of(problem: Problem, cells: int | Sequence[int] | Archive | None) ->
         UnsupportedError: the problem has no measures.
         ProblemError: cells are no such thing.
     """
+    need_problem(problem)
     if isinstance(cells, Archive):
         if cells.problem.spec() != problem.spec():
             raise ProblemError(f"cells={cells!r} is of another problem; build it for this one")
         return cells
     if cells is None:
         cells = 10_000 if len(problem.measures) > 2 else [100] * len(problem.measures)
-    if isinstance(cells, int):
+    if isinstance(cells, Integral):
         return CVTArchive(problem, cells)
     return GridArchive(problem, cells)

@@ -20,13 +20,15 @@ class Start:
         n: how many; rows told from outside count.
 
     Raises:
-        ProblemError: n is no int of at least 0, or ``init`` was built for another problem.
+        ProblemError: n is no int of at least 0, or ``init`` is no optimizer of the same problem.
     """
 
     def __init__(self, owner: Optimizer, init: Optimizer | None, n: int) -> None:
         name = type(owner).__name__
         if isinstance(n, bool) or not isinstance(n, int) or n < 0:
             raise ProblemError(f"{name}: n_init={n!r} must be an int of at least 0 or None")
+        if init is not None and not isinstance(init, Optimizer):
+            raise ProblemError(f"{name}: init={init!r}; give an Optimizer or None")
         if init is not None and init.problem.spec() != owner.problem.spec():
             raise ProblemError(
                 f"{name}: init={init!r} is for another problem; build it for this one"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from blackbox.archives import Archive, CellArchive
+from blackbox.archives._arguments import is_number
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem
@@ -56,7 +57,8 @@ class Annealing(EmitterOptimizer):
     ) -> None:
         super().__init__(problem, seed)
         name = type(self).__name__
-        if threshold_min is not None and not math.isfinite(threshold_min):
+        finite = is_number(threshold_min) and math.isfinite(threshold_min)  # type: ignore[arg-type]
+        if threshold_min is not None and not finite:
             raise ProblemError(f"{name}: threshold_min={threshold_min!r} must be finite or None")
         given = archive_of(problem, cells)
         if not isinstance(given, CellArchive):

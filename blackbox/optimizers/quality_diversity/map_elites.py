@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from blackbox.archives import Archive, GridArchive
+from blackbox.archives._arguments import is_whole
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
@@ -64,9 +65,12 @@ class MapElites(ElitesOptimizer):
             variation=variation,
             seed=seed,
         )
-        if splits and not isinstance(self.archive, GridArchive):
+        listed = list(splits) if isinstance(splits, Iterable) else [splits]
+        if not all(is_whole(s, 1) for s in listed):
+            raise ProblemError(f"MapElites: splits={splits!r}; give positive ints")
+        if listed and not isinstance(self.archive, GridArchive):
             raise ProblemError(f"MapElites: splits={splits!r} need a grid; give cells for one")
-        self._splits = [int(s) for s in splits]
+        self._splits = [int(s) for s in listed]
         if self._splits != sorted(self._splits):
             raise ProblemError(f"MapElites: splits={splits!r} must increase")
         self._told = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 from blackbox.archives import FrontArchive, GridArchive
 from blackbox.errors import ProblemError
@@ -53,7 +54,7 @@ class MOME(ElitesOptimizer):
         variation: Variation = DEFAULT,
         seed: int | None = None,
     ) -> None:
-        if isinstance(cells, int):
+        if isinstance(cells, Integral):
             raise ProblemError(f"MOME: cells={cells!r}; give their number along each measure")
         archive = FrontArchive(problem, 32 if cells is None else cells, front=front)
         super().__init__(

@@ -11,6 +11,7 @@ import numpy as np
 from blackbox.archives import Archive
 from blackbox.batch import Batch
 from blackbox.formulation import Problem
+from blackbox.optimizers.quality_diversity._elites import need_variation
 from blackbox.optimizers.quality_diversity.cma_mae import Annealing, together
 from blackbox.optimizers.quality_diversity.emitters import Emitter, EvolutionEmitter, LineEmitter
 from blackbox.optimizers.quality_diversity.emitting import check_emitters
@@ -121,6 +122,7 @@ class MultiEmitter(Annealing):
     ) -> None:
         super().__init__(problem, cells, learning_rate, threshold_min, seed)
         check_emitters(self, emitters, batch_size, sigma)
+        need_variation("MultiEmitter", variation)
         self._covariance = covariance = together(problem.space.width, emitters)
         self._bandit = bandit = Bandit(2)
 
