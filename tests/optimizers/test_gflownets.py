@@ -303,6 +303,11 @@ def test_rewards_that_are_none_are_recorded_with_a_warning():
     assert len(optimizer.known) == 4
 
 
+def test_no_rows_have_no_probabilities():
+    none = MATCHES.space.draw(1, np.random.default_rng(0))[:0]
+    assert bb.GFlowNet(MATCHES, policy=QUICK).log_prob(none).shape == (0,)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -327,6 +332,18 @@ def test_rewards_that_are_none_are_recorded_with_a_warning():
         (lambda: bb.GFlowNet(MATCHES).sample(0), ProblemError, "n=0"),
         (lambda: bb.GFlowNet(MATCHES).sample(1, given={"a": 9}), SpaceError, "'a'"),
         (lambda: bb.GFlowNet(MATCHES).sample(1, given={"z": 9}), SpaceError, "'z'"),
+        (lambda: bb.GFlowNet(MATCHES, backbone="tb"), ProblemError, "backbone='tb'"),
+        (lambda: bb.GFlowNet(MATCHES, policy=None), ProblemError, "policy=None"),
+        (lambda: bb.PreferenceGFN(TWO, beta=(2, 1)), ProblemError, "the least and the largest"),
+        (lambda: bb.PreferenceGFN(TWO, beta=(1,)), ProblemError, "the least and the largest"),
+        (lambda: bb.GFlowNet(MATCHES).sample(1, given=[1]), ProblemError, "give a dict"),
+        (
+            lambda: bb.GFlowNet(MATCHES, reward=lambda b: [1.0, 2.0]).train(1, n=3),
+            ProblemError,
+            "give a number for each row",
+        ),
+        (lambda: Policy(hidden=3), ProblemError, "hidden=3"),
+        (lambda: Policy(learn_backward="no"), ProblemError, "learn_backward='no'"),
         (lambda: Policy(hidden=(0,)), ProblemError, "hidden=0"),
         (lambda: Policy(lr=2), ProblemError, "lr=2"),
         (

@@ -75,6 +75,10 @@ class GFNOptimizer(Optimizer):
         name = type(self).__name__
         whole(name, "n_init", n_init, 0)
         whole(name, "batch_size", batch_size, 1)
+        if not isinstance(backbone, Backbone):
+            raise ProblemError(f"{name}: backbone={backbone!r}; give one of blackbox.gflownets")
+        if not isinstance(policy, Policy):
+            raise ProblemError(f"{name}: policy={policy!r}; give a Policy")
         usable(name, device)
         self._own = isinstance(construction, Construction)
         if not isinstance(construction, Construction):
@@ -131,6 +135,8 @@ class GFNOptimizer(Optimizer):
 
     def _log_prob(self, batch: Batch, condition: Tensor | None) -> Array:
         ends = self.construction.encode(self.problem.space.check(batch))
+        if not len(ends):
+            return np.zeros(0)
         with alone():
             return log_probabilities(self.sampler, ends, condition)
 
@@ -168,6 +174,10 @@ class GFNOptimizer(Optimizer):
 
     def _given(self, given: Mapping[str, Any]) -> Batch:
         space = self.problem.space
+        if not isinstance(given, Mapping):
+            raise ProblemError(
+                f"{type(self).__name__}: given={given!r}; give a dict from parameters to values"
+            )
         columns = {
             name: space[name].check(as_column(name, [value])) for name, value in given.items()
         }

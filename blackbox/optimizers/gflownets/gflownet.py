@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -195,9 +196,23 @@ class GFlowNet(GFNOptimizer):
             return self._beta * z
         rewards = scores
         if callable(self._reward):
-            rewards = np.asarray(self._reward(rows), dtype=np.float64).reshape(len(rows))
+            rewards = _each(self._reward(rows), len(rows))
         logs = np.log(rewards, out=np.full(len(rows), _ZERO), where=rewards > 0)
         return self._beta * np.where(np.isfinite(rewards) & (rewards >= 0), logs, np.nan)
 
     def _tensor(self, values: Array) -> Tensor:
         return torch.from_numpy(values).float().to(self.sampler.device)
+
+
+def _each(rewards: npt.ArrayLike, n: int) -> Array:
+    """(n,) rewards that a user's function gave.
+
+    Raises:
+        ProblemError: they are not n numbers.
+    """
+    try:
+        return np.asarray(rewards, dtype=np.float64).reshape(n)
+    except (TypeError, ValueError):
+        raise ProblemError(
+            f"GFlowNet: reward= gave {rewards!r} for a batch of {n}; give a number for each row"
+        ) from None

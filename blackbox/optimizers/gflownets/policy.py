@@ -33,6 +33,10 @@ class Policy:
     steps: int = 2
 
     def __post_init__(self) -> None:
+        if not isinstance(self.hidden, list | tuple):
+            raise ProblemError(f"Policy: hidden={self.hidden!r} must be a tuple of widths")
+        if not isinstance(self.learn_backward, bool):
+            raise ProblemError(f"Policy: learn_backward={self.learn_backward!r} must be a bool")
         for width in self.hidden:
             whole("Policy", "hidden", width, 1)
         whole("Policy", "steps", self.steps, 0)

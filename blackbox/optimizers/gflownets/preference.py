@@ -84,6 +84,10 @@ class PreferenceGFN(GFNOptimizer):
         self._beta = beta if isinstance(beta, tuple) else (beta, beta)
         for value in self._beta:
             within("PreferenceGFN", "beta", value, 0, 1e6)
+        if len(self._beta) != 2 or self._beta[0] > self._beta[1]:
+            raise ProblemError(
+                f"PreferenceGFN: beta={beta!r}; give one number, or the least and the largest"
+            )
         within("PreferenceGFN", "concentration", concentration, 1e-6, 1e6)
         self._tempered = self._beta[0] < self._beta[1]
         super().__init__(
