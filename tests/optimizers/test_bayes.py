@@ -272,6 +272,19 @@ def test_unknown_feasibility_is_learnt_from_failures():
     assert study.best["y"] < 0.34  # 0.32 on the border
 
 
+def test_of_an_earlier_study_only_rows_at_the_target_are_learnt_from():
+    space, fidelity = bb.Space(bb.Real("x", 0, 1)), bb.Fidelity(bb.Ordinal("size", [1, 9]), 9)
+    problem = bb.problem(lambda p: p["x"] * (p["size"] - 5), space, fidelity=fidelity)
+    rows = bb.Batch({"x": np.linspace(0, 1, 12), "size": np.resize([1, 9], 12)})
+    rows = rows.with_columns(**problem.measure(rows))
+    expected = []
+    for prior in (rows, rows[rows["size"] == 9]):
+        optimizer = bb.Bayes(problem, prior=[prior], n_init=0, seed=0)
+        optimizer.tell(rows[1:4:2])
+        expected.append(optimizer.predict(bb.Batch({"x": [0.2, 0.9]}))["y"][0])
+    np.testing.assert_array_equal(*expected)
+
+
 def test_earlier_studies_are_learnt_from():
     shifted = bb.problem(lambda p: branin(p) * 1.3 + 7, BRANIN.space)
     earlier = bb.Study(shifted, bb.Sobol(shifted, seed=0)).run(40)

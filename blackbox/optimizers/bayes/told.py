@@ -82,11 +82,19 @@ def _earlier(problem: Problem, features: Features, batch: Batch, number: int) ->
         raise ProblemError(
             f"Bayes: prior[{number}] lacks {missing}; give studies of the same space and outcomes"
         )
+    fidelity = problem.fidelity
+    if fidelity is not None and fidelity.name in batch:  # other rows are of another function
+        batch = batch[batch[fidelity.name] == fidelity.target]
     columns = features.space.check(batch).columns()
     gradients = problem.gradients.values()
     ok = np.array(batch["ok"]) if "ok" in batch else np.ones(len(batch), dtype=bool)
     for name in problem.outcomes:
-        columns[name] = np.asarray(batch[name], dtype=np.float64)
+        try:
+            columns[name] = np.asarray(batch[name], dtype=np.float64)
+        except ValueError:
+            raise ProblemError(
+                f"Bayes: outcome {name!r} of prior[{number}] is {batch[name]!r}; give numbers"
+            ) from None
         if name not in gradients:
             ok &= np.isfinite(columns[name])
     told = Batch.of({**columns, "ok": ok}, len(batch))
