@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Protocol
+from numbers import Integral, Real
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from blackbox.batch import Array
-from blackbox.formulation.environment import Environment
+from blackbox.errors import ProblemError, UnsupportedError
+from blackbox.formulation import Environment, Problem
 from blackbox.surrogates.exact import ExactModel
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.model import Model
@@ -105,7 +108,32 @@ class Belief:
 
 
 class Acquisition(ABC):
-    """A recipe: how to value candidates. A frozen dataclass, so that two equal ones are one."""
+    """A recipe: how to value candidates. A frozen dataclass, so that two equal ones are one.
+
+    Attributes:
+        objectives: fewest and most objectives of the problems that it is for.
+        environment: whether it is for problems with an environment.
+    """
+
+    objectives: ClassVar[tuple[int, float]] = (1, 1)
+    environment: ClassVar[bool] = False
+
+    def checked(self, problem: Problem) -> None:
+        """Refuse a problem of which it would see a part only.
+
+        Raises:
+            UnsupportedError: of so many objectives, or with or without an environment.
+        """
+        name, (fewest, most) = type(self).__name__, self.objectives
+        if not fewest <= len(problem.objectives) <= most:
+            raise UnsupportedError(
+                f"{name} cannot take {len(problem.objectives)} objectives; take an acquisition for "
+                f"{'several, such as EHVI()' if most == 1 else 'one, such as EI()'}"
+            )
+        if problem.environment is not None and not self.environment:
+            raise UnsupportedError(f"{name} knows no environment; take RiskKG()")
+        if problem.environment is None and self.environment:
+            raise UnsupportedError(f"{name} needs a problem with an environment; declare one")
 
     @abstractmethod
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
@@ -118,3 +146,24 @@ class Acquisition(ABC):
         Raises:
             one of ``NUMERICAL_ERRORS``: a covariance cannot be factorised.
         """
+
+
+def check_count(name: str, value: object, least: int = 1) -> None:
+    """Refuse a number of samples, say, that is none.
+
+    Raises:
+        ProblemError: it is no int, or below the least.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ProblemError(f"{name}={value!r} must be an int of at least {least}")
+
+
+def check_number(name: str, value: object, least: float) -> None:
+    """Refuse what is no finite number, or below the least.
+
+    Raises:
+        ProblemError: so it is.
+    """
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not least <= float(value) < math.inf:  # type: ignore[arg-type]
+        raise ProblemError(f"{name}={value!r} must be a finite number of at least {least}")

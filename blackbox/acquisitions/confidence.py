@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
+from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief, check_number
 from blackbox.acquisitions.feasibility import constrained
 from blackbox.acquisitions.improvement import Pointwise, moments_of
 from blackbox.batch import Array
@@ -28,6 +28,9 @@ class UCB(Acquisition):
     """
 
     beta: float = 4.0
+
+    def __post_init__(self) -> None:
+        check_number("UCB: beta", self.beta, 0.0)
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(belief, lambda: self._unconstrained(belief, rng))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erfcx, log_ndtr, logsumexp
 
-from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
+from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief, check_count
 from blackbox.acquisitions.feasibility import constrained
 from blackbox.acquisitions.improvement import Pointwise, moments_of
 from blackbox.acquisitions.paths import draw_paths, optima
@@ -33,6 +33,9 @@ class MES(Acquisition):
     """
 
     samples: int = 32
+
+    def __post_init__(self) -> None:
+        check_count("MES: samples", self.samples)
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(belief, lambda: self._unconstrained(belief, rng))

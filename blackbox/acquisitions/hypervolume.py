@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +62,7 @@ class EHVI(Acquisition):
     """
 
     reference: tuple[float, ...] | None = None
+    objectives: ClassVar[tuple[int, float]] = (2, math.inf)
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(belief, lambda: self._unconstrained(belief, rng))

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erfcx, log_ndtr
 
-from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
+from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief, check_number
 from blackbox.acquisitions.feasibility import constrained
 from blackbox.acquisitions.normal import log_h, log_mean, normals, ratios
 from blackbox.batch import Array
@@ -133,6 +133,9 @@ class PI(Acquisition):
     """
 
     margin: float = 0.01
+
+    def __post_init__(self) -> None:
+        check_number("PI: margin", self.margin, 0.0)
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(belief, lambda: self._unconstrained(belief, rng))

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.linalg import cho_solve
 from scipy.special import logsumexp
 
-from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
+from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief, check_count
 from blackbox.acquisitions.feasibility import LogFeasibility, constrained
 from blackbox.acquisitions.improvement import EI
 from blackbox.acquisitions.lines import log_gain
@@ -46,6 +46,9 @@ class KnowledgeGradient(Acquisition):
     """
 
     candidates: int = 256
+
+    def __post_init__(self) -> None:
+        check_count("KnowledgeGradient: candidates", self.candidates)
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(belief, lambda: self._unconstrained(belief, rng))

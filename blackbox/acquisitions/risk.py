@@ -19,6 +19,7 @@ Notation: m points, N designs to choose from, s scenarios, K draws.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -50,6 +51,8 @@ class RiskKG(Acquisition):
     pending count as observed at their means. Constraints multiply it by the probability that they
     hold. Scores must not be warped: the risk is of the standardised ones.
     """
+
+    environment: ClassVar[bool] = True
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         """As ``Acquisition.build``.

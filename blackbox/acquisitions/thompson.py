@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
+from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief, check_count
 from blackbox.acquisitions.feasibility import constrained
 from blackbox.acquisitions.paths import Path, draw_paths
 
@@ -24,6 +24,9 @@ class Thompson(Acquisition):
     """
 
     features: int = 1024
+
+    def __post_init__(self) -> None:
+        check_count("Thompson: features", self.features)
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(

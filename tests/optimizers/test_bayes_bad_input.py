@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import blackbox as bb
-from blackbox.errors import SpaceError
+from blackbox.errors import BlackboxError, SpaceError
 
 SPACE = bb.Space(bb.Real("x", 0, 1), bb.Real("z", -1, 1), bb.Categorical("c", ["a", "b", "d"]))
 PROBLEM = bb.problem(lambda p: p["x"], SPACE)
@@ -90,3 +90,44 @@ def test_the_design_goes_on_while_outcomes_are_alike():
     design = np.array(rows)
     assert ((design > 0) & (design < 1)).all()  # where a model knows nothing it goes to corners
     assert np.abs(design[1:].mean(axis=0) - 0.5).max() < 0.2  # Sobol points, after the centre
+
+
+SEVERAL = bb.problem(lambda p: {"f": 0, "g": 0}, SPACE, [bb.Minimize("f"), bb.Minimize("g")])
+WINDY = bb.problem(lambda p: 0.0, SPACE, environment=bb.Environment(bb.Real("w", 0, 1)))
+REFUSED = {
+    "a class for a surrogate": (PROBLEM, {"surrogate": bb.surrogates.ExactGP}, "ExactGP"),
+    "an acquisition for a surrogate": (PROBLEM, {"surrogate": bb.acquisitions.EI()}, "surrogates"),
+    "a class for an acquisition": (PROBLEM, {"acquisition": bb.acquisitions.EI}, "acquisitions"),
+    "a name for an acquisition": (PROBLEM, {"acquisition": "EI"}, "acquisition='EI'"),
+    "a class for a design": (PROBLEM, {"init": bb.Random}, "init"),
+    "no device": (PROBLEM, {"device": None}, "device=None"),
+    "text in an earlier study": (PROBLEM, {"prior": ROWS.with_columns(y="a")}, "numbers"),
+    "one objective of two": (SEVERAL, {"acquisition": bb.acquisitions.UCB()}, "EHVI"),
+    "a volume of one objective": (PROBLEM, {"acquisition": bb.acquisitions.EHVI()}, "EI"),
+    "no risk": (WINDY, {"acquisition": bb.acquisitions.EI()}, "RiskKG"),
+    "no environment": (PROBLEM, {"acquisition": bb.acquisitions.RiskKG()}, "environment"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_wrong_arguments_are_refused_before_anything_is_evaluated(name):
+    problem, arguments, message = REFUSED[name]
+    with pytest.raises(BlackboxError, match=message):
+        bb.Bayes(problem, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "arguments"),
+    [
+        (bb.acquisitions.UCB, {"beta": -1}),
+        (bb.acquisitions.UCB, {"beta": "a"}),
+        (bb.acquisitions.PI, {"margin": float("nan")}),
+        (bb.acquisitions.MES, {"samples": 0}),
+        (bb.acquisitions.JES, {"samples": 1.5}),
+        (bb.acquisitions.KnowledgeGradient, {"candidates": 0}),
+        (bb.acquisitions.Thompson, {"features": True}),
+    ],
+)
+def test_wrong_numbers_of_acquisitions_are_refused(recipe, arguments):
+    with pytest.raises(ValueError, match=f"{recipe.__name__}: {next(iter(arguments))}"):
+        recipe(**arguments)

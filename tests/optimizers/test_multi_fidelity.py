@@ -348,3 +348,25 @@ def test_one_fidelity_alone_is_bayesian_optimization():
 def test_arguments_are_checked(wrong):
     with pytest.raises(ProblemError, match=next(iter(wrong))):
         MultiFidelityBayes(Mixture(), **wrong)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"weights": "abc"},
+        {"surrogate": bb.surrogates.ExactGP()},
+        {"acquisition": bb.acquisitions.EI()},
+        {"candidates": [{"mix": 1}]},
+        {"region": 3},
+        {"n_init": 2.5},
+        {"n_init": "a"},
+        {"least_gain": "a"},
+        {"cost": bb.Batch({"params": [1e6], "cost": ["a"]})},
+        {"cost": bb.Batch({"params": np.zeros(0), "cost": np.zeros(0)})},
+    ],
+    ids=str,
+)
+def test_wrong_arguments_are_refused_by_name(arguments):
+    (name,) = arguments
+    with pytest.raises(ProblemError, match=f"MultiFidelityBayes: .*{name}"):
+        MultiFidelityBayes(Mixture(), **arguments)

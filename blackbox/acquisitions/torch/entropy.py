@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
+from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief, check_count
 from blackbox.acquisitions.feasibility import constrained
 from blackbox.acquisitions.paths import draw_paths, optima
 from blackbox.acquisitions.torch.autograd import Autograd, awaited, drawn_seed, tensor
@@ -41,6 +41,9 @@ class JES(Acquisition):
 
     samples: int = 16
 
+    def __post_init__(self) -> None:
+        check_count(f"{type(self).__name__}: samples", self.samples)
+
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(belief, lambda: self._unconstrained(belief, rng))
 
@@ -68,6 +71,9 @@ class PES(Acquisition):
     """
 
     samples: int = 16
+
+    def __post_init__(self) -> None:
+        check_count(f"{type(self).__name__}: samples", self.samples)
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(belief, lambda: self._unconstrained(belief, rng))

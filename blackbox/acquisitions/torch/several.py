@@ -9,11 +9,12 @@ Notation: m objectives; y scores in these units, larger is better.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -93,6 +94,8 @@ class ParEGO(Acquisition):
     2020). Constraints multiply it by the probability that they hold.
     """
 
+    objectives: ClassVar[tuple[int, float]] = (1, math.inf)
+
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         weights = rng.dirichlet(np.ones(len(belief.objectives)))
         return constrained(belief, lambda: _scalarised(belief, weights, True, rng))
@@ -113,6 +116,7 @@ class Scalarised(Acquisition):
 
     weights: tuple[float, ...]
     chebyshev: bool = False
+    objectives: ClassVar[tuple[int, float]] = (1, math.inf)
 
     def __post_init__(self) -> None:
         weights = np.asarray(self.weights, dtype=np.float64)

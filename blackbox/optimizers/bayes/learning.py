@@ -11,6 +11,7 @@ import numpy as np
 from blackbox import surrogates
 from blackbox.acquisitions.base import Belief, Limit, Scenarios
 from blackbox.batch import Array
+from blackbox.errors import ProblemError
 from blackbox.formulation import Constraint, Measure, Problem
 from blackbox.formulation.outcomes import Objective
 from blackbox.optimizers.bayes.told import Told
@@ -36,6 +37,9 @@ class Learning:
         surrogate: of objectives and constraints; None for the fast engine.
         prior: rows of earlier studies of the same outcomes, a batch each.
         device: where PyTorch computes what it computes.
+
+    Raises:
+        ProblemError: ``surrogate`` is no recipe, such as the class in the place of what it makes.
     """
 
     def __init__(
@@ -46,6 +50,10 @@ class Learning:
         prior: Sequence[Told],
         device: str,
     ) -> None:
+        if surrogate is not None and (isinstance(surrogate, type) or not hasattr(surrogate, "fit")):
+            raise ProblemError(
+                f"surrogate={surrogate!r}; give one of blackbox.surrogates, as ExactGP()"
+            )
         self._problem = problem
         self._features = features
         self._prior = [earlier for earlier in prior if earlier.ok.any()]

@@ -52,7 +52,7 @@ class Bayes(Optimizer):
         acquisition: recipe of what a row is worth, of ``blackbox.acquisitions``; None chooses by
             the problem.
         prior: earlier studies (or batches with their rows) of the same space and outcomes, from
-            which the objectives' models learn as from related tasks.
+            whose rows at the target fidelity the models learn as from related tasks.
         n_init: rows of the initial design; rows told from outside count, and it goes on while all
             outcomes are alike. By default grows with the number of coordinates, from 4 to 20, and
             has 6 more under an environment.
@@ -70,9 +70,11 @@ class Bayes(Optimizer):
         seed: seeds the optimizer's only generator.
 
     Raises:
-        ProblemError: ``n_init`` is negative, ``init`` or ``candidates`` was built for another
-            problem, ``prior`` lacks a column, the device cannot be used, or a trust region is
-            asked for with several objectives.
+        ProblemError: ``surrogate`` or ``acquisition`` is no recipe, ``n_init`` is negative,
+            ``init`` or ``candidates`` was built for another problem, ``prior`` lacks a column, the
+            device cannot be used, or a trust region is asked for with several objectives.
+        UnsupportedError: the acquisition would see one of several objectives only, or no
+            environment.
         MissingExtraError: SciPy is not installed, or PyTorch and BoTorch where they are needed
             (extra ``bayes``).
     """
@@ -107,7 +109,14 @@ class Bayes(Optimizer):
         self._learning = Learning(
             problem, self._features, surrogate, earlier(problem, self._features, prior), device
         )
-        self._acquisition = _default(problem) if acquisition is None else acquisition
+        if acquisition is None:
+            acquisition = _default(problem)
+        elif not isinstance(acquisition, acquisitions.Acquisition):
+            raise ProblemError(
+                f"Bayes: acquisition={acquisition!r}; give one of blackbox.acquisitions, as EI()"
+            )
+        acquisition.checked(problem)
+        self._acquisition = acquisition
         if n_init is None:
             n_init = _begin(problem, self._features.width)
         elif isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 0:
@@ -123,6 +132,8 @@ class Bayes(Optimizer):
             self._advice.checked(problem, init)
         if init is None:
             init = Design(problem, seed=int(self.rng.integers(2**63)))
+        elif not isinstance(init, Optimizer):
+            raise ProblemError(f"Bayes: init={init!r}; give an Optimizer")
         elif init.problem.spec() != problem.spec():
             raise ProblemError(
                 f"Bayes: init={init!r} is for another problem; build it for this one"
@@ -370,8 +381,8 @@ def _incumbents(belief: Belief) -> Array:
 def _try_device(device: str) -> None:
     torch = require("torch", "bayes")
     try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=torch.device(device))
+    except (RuntimeError, AssertionError, TypeError) as error:
         first = str(error).splitlines()[0]
         raise ProblemError(
             f"Bayes: device={device!r} cannot be used: {first}; give 'cpu'"

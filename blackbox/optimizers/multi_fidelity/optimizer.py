@@ -84,19 +84,29 @@ class MultiFidelityBayes(Optimizer):
     ) -> None:
         super().__init__(problem, seed=seed)
         require("scipy.optimize", "bayes")
+        from blackbox.acquisitions.base import check_count, check_number
         from blackbox.acquisitions.fidelity_gains import TargetEI
+        from blackbox.acquisitions.multi_fidelity import FidelityAcquisition
         from blackbox.optimizers.multi_fidelity.learning import Learning
         from blackbox.optimizers.multi_fidelity.price import Price
         from blackbox.optimizers.multi_fidelity.proposing import Proposing
         from blackbox.surrogates.fidelity import Levels
         from blackbox.surrogates.multi_fidelity import MultiFidelityGP
 
-        if n_init is not None and (isinstance(n_init, bool) or n_init < 0):
-            raise ProblemError(
-                f"MultiFidelityBayes: n_init={n_init!r} must be an int of at least 0 or None"
-            )
-        if not least_gain >= 0:
-            raise ProblemError(f"MultiFidelityBayes: least_gain={least_gain!r} must be at least 0")
+        if n_init is not None:
+            check_count("MultiFidelityBayes: n_init", n_init, 0)
+        check_number("MultiFidelityBayes: least_gain", least_gain, 0.0)
+        kinds: dict[str, tuple[Any, type]] = {
+            "surrogate": (surrogate, MultiFidelityGP),
+            "acquisition": (acquisition, FidelityAcquisition),
+            "candidates": (candidates, Batch),
+            "region": (region, NearShares),
+        }
+        for name, (given, kind) in kinds.items():
+            if given is not None and not isinstance(given, kind):
+                raise ProblemError(
+                    f"MultiFidelityBayes: {name}={given!r}; give a {kind.__name__} or None"
+                )
         if region is not None:
             region.checked(problem.space)
         self._weights = _weights(problem, weights)
@@ -377,7 +387,10 @@ def _weights(problem: Problem, weights: Sequence[float] | None) -> Array:
     m = len(problem.objectives)
     if weights is None:
         return np.full(m, 1.0 / m)
-    given = np.asarray(weights, dtype=np.float64)
+    try:
+        given = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        given = np.full((), np.nan)
     if given.shape != (m,) or not np.all((given >= 0) & np.isfinite(given)) or not given.any():
         raise ProblemError(
             f"MultiFidelityBayes: weights={weights!r}; give {m} numbers of at least 0, one for "

@@ -73,7 +73,12 @@ class Price:
                 "'seconds'"
             )
         values = fidelity.parameter.check(runs[fidelity.name])
-        costs = np.asarray(runs[column], dtype=np.float64)
+        costs = runs[column]
+        if not len(costs) or costs.dtype.kind not in "if":
+            raise ProblemError(
+                f"MultiFidelityBayes: {column!r} of cost is {costs!r}; give at least one number"
+            )
+        costs = costs.astype(np.float64)
         bad = np.flatnonzero(~(np.isfinite(costs) & (costs > 0)))
         if len(bad):
             raise ProblemError(
