@@ -31,9 +31,9 @@ def animation(
 
     Args:
         data: a study with a history, or a Batch of rows in the order of telling.
-        path: file to write; a GIF by its ending.
+        path: file to write, ending in ``.gif``.
         archive: whose cells are used; by default that of the study's optimizer.
-        frames: number of frames, at least 2.
+        frames: number of frames, at least 2; fewer where there are fewer rows.
         seconds: how long it lasts, the last frame held for a fifth of it.
 
     Returns:
@@ -48,14 +48,19 @@ def animation(
     history = data if isinstance(data, Batch) else getattr(data, "history", None)
     if not isinstance(history, Batch):
         raise BatchError(f"{data!r} is a {type(data).__name__}; give a study or a Batch of rows")
-    if frames < 2 or not seconds > 0:
+    numbers = isinstance(frames, int) and isinstance(seconds, int | float)
+    if not numbers or frames < 2 or not seconds > 0:
         raise ProblemError(f"frames={frames}, seconds={seconds}; give at least 2 and more than 0")
+    if Path(path).suffix.lower() != ".gif":
+        raise ProblemError(f"path={os.fspath(path)!r}; give one that ends in .gif")
     cells = archive_of(data, archive)
     grown = growth(history, cells)
     last = map_at(history, grown, cells, len(history))
     if last.kind not in ("grid", "voronoi"):
         raise ProblemError("an animation needs a grid of two or more measures, or Voronoi cells")
-    writer = require("matplotlib.animation", "plot").PillowWriter(fps=frames / (0.8 * seconds))
+    told = np.unique((len(history) * np.linspace(0, 1, frames) ** 2).astype(np.int64))
+    rate = len(told) / (0.8 * seconds)  # of a short history there are fewer frames
+    writer = require("matplotlib.animation", "plot").PillowWriter(fps=rate)
     ax, mappable = draw_map(last)
     ax.set_title(" ", size=SMALL + 1, color=INK, loc="left")
     figure: Any = ax.figure
@@ -64,8 +69,7 @@ def animation(
     figure.set_layout_engine("none")
     # Each frame at once: colours of cells that are empty so far are those of bad values.
     mappable.set_cmap(mappable.get_cmap().with_extremes(bad=EMPTY))
-    told = np.unique((len(history) * np.linspace(0, 1, frames) ** 2).astype(np.int64))
-    hold = round(0.25 * frames)
+    hold = round(0.25 * len(told))
     with writer.saving(figure, os.fspath(path), dpi=100):
         for n in [*told.tolist(), *[len(history)] * hold]:
             _show(mappable, map_at(history, grown, cells, n), last)

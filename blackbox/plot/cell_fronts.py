@@ -36,7 +36,8 @@ def cell_fronts(archive: Archive, *, ax: Axes | None = None) -> Axes:
         ProblemError: other than two objectives and two measures, no grid, or too many cells.
         MissingExtraError: matplotlib is not installed.
     """
-    problem, cells = archive.problem, niches(archive)
+    cells = niches(archive)
+    problem = archive.problem
     if len(problem.objectives) != 2 or len(cells.names) != 2 or not cells.dims:
         raise ProblemError(
             f"{problem.name} has {len(problem.objectives)} objectives and {len(cells.names)} "

@@ -48,7 +48,7 @@ def elites(
 
     Raises:
         ProblemError: no such value, or none of numbers.
-        BatchError: not two of the measures.
+        BatchError: not two of the measures, or what is given is no archive.
         MissingExtraError: matplotlib is not installed, SciPy for Voronoi cells, or moocore for
             hypervolumes.
     """
@@ -161,7 +161,9 @@ def _points(ax: Axes, drawn: EliteMap, limits: tuple[float, float] | None) -> An
     x = drawn.places[order, 0]
     y = drawn.places[order, 1] if len(drawn.niches.names) > 1 else drawn.values[order]
     size = float(np.clip(6_000 / max(len(order), 1), 5, 40))
-    dots = ax.scatter(x, y, c=drawn.values[order], s=size, lw=0, **shades(drawn, limits))
+    # Dots on the border are drawn whole.
+    style = {"s": size, "lw": 0, "clip_on": False, "zorder": 3, **shades(drawn, limits)}
+    dots = ax.scatter(x, y, c=drawn.values[order], **style)
     if len(drawn.niches.names) > 1:
         _ranges(ax, drawn.niches)
     else:

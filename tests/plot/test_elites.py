@@ -173,6 +173,21 @@ def test_elites_without_cells_are_points():
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("m0", "m1")
 
 
+def test_points_outside_the_range_are_in_the_picture():
+    archive = filled(UnstructuredArchive(Flat(), 0.1))
+    far = rows(archive.problem, [[-0.5, 0.5], [0.5, 3.0]], [[0.1], [0.2]])
+    archive.add(far)
+    ax = plot.elites(archive)
+    assert ax.get_xlim() == pytest.approx((-0.5, 1.0))
+    assert ax.get_ylim() == pytest.approx((0.0, 3.0))
+
+
+def test_what_is_no_archive_is_refused():
+    for call in (plot.elites, plot.archive_profile, plot.cell_fronts):
+        with pytest.raises(BatchError, match=r"give one, such as study\.optimizer\.archive"):
+            call(3)
+
+
 def test_other_values_can_be_shown():
     archive = filled(GridArchive(Flat(), 5))
     assert plot.elites(archive, value="m0").figure.axes[1].get_ylabel() == "m0"
@@ -386,11 +401,29 @@ def test_an_animation_ends_with_the_whole_map(make, tmp_path):
     assert plt.get_fignums() == []
 
 
+def test_a_short_history_lasts_as_long(tmp_path):
+    from PIL import Image
+
+    problem = Flat()
+    grid = GridArchive(problem, 3)
+    path = plot.animation(drawn(problem, 3), tmp_path / "a.gif", archive=grid, seconds=4)
+    with Image.open(path) as picture:
+        lasts = []
+        for i in range(picture.n_frames):
+            picture.seek(i)
+            lasts.append(picture.info["duration"])
+    assert sum(lasts) == pytest.approx(4000, rel=0.05)
+
+
 def test_animations_that_cannot_be_drawn(tmp_path):
     problem = Flat(1)
     with pytest.raises(ProblemError, match="two or more measures"):
         plot.animation(drawn(problem), tmp_path / "a.gif", archive=GridArchive(problem, 3))
     with pytest.raises(ProblemError, match="frames=1"):
         plot.animation(drawn(problem), tmp_path / "a.gif", frames=1)
+    with pytest.raises(ProblemError, match=r"ends in \.gif"):
+        plot.animation(drawn(problem), tmp_path / "a.mp4")
+    with pytest.raises(ProblemError, match=r"frames=2\.5"):
+        plot.animation(drawn(problem), tmp_path / "a.gif", frames=2.5)
     with pytest.raises(BatchError, match="give a study or a Batch"):
         plot.animation(problems, tmp_path / "a.gif")

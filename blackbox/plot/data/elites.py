@@ -157,7 +157,14 @@ class EliteMap:
 
 
 def niches(archive: Archive) -> Niches:
-    """The cells of an archive."""
+    """The cells of an archive.
+
+    Raises:
+        BatchError: it is none.
+    """
+    if not hasattr(archive, "cell_of"):
+        kind = type(archive).__name__
+        raise BatchError(f"a {kind} is no archive; give one, such as study.optimizer.archive")
     m = len(archive.low)
     return Niches(
         tuple(measure.name for measure in archive.problem.measures),
@@ -182,7 +189,9 @@ def map_of(archive: Archive, value: str | None = None) -> EliteMap:
 
     Raises:
         ProblemError: no such value, or none of numbers.
+        BatchError: what is given is no archive.
     """
+    cut = niches(archive)
     problem, elites = archive.problem, archive.elites
     objectives = {o.name: j for j, o in enumerate(problem.objectives)}
     cells = np.asarray(archive.cells)
@@ -201,15 +210,8 @@ def map_of(archive: Archive, value: str | None = None) -> EliteMap:
     else:
         rows = np.unique(cells, return_index=True)[1]
     values = elites[name][rows].astype(np.float64)
-    return EliteMap(
-        niches(archive),
-        rows,
-        cells[rows],
-        np.asarray(archive.measures)[rows],
-        values,
-        label,
-        rising,
-    )
+    places = np.asarray(archive.measures)[rows]
+    return _widened(EliteMap(cut, rows, cells[rows], places, values, label, rising))
 
 
 def projected(drawn: EliteMap, names: Sequence[str]) -> EliteMap:
@@ -228,7 +230,7 @@ def projected(drawn: EliteMap, names: Sequence[str]) -> EliteMap:
     flat = Niches(tuple(names), old.low[axes], old.high[axes], dims, np.empty((0, 2)))
     drawn = replace(drawn, niches=flat, places=drawn.places[:, axes])
     if not dims:
-        return drawn
+        return _widened(drawn)
     index = np.unravel_index(drawn.cells, old.dims)
     cells = np.ravel_multi_index(tuple(index[j] for j in axes), dims)
     kept = _best(cells, drawn.values if drawn.rising else -drawn.values)
@@ -271,13 +273,14 @@ def profiles(data: ArchiveData) -> tuple[list[Curve], str]:
     """
     groups = by_method(data)
     every = [archive for group in groups.values() for archive in group]
+    cut = [niches(archive) for archive in every]
     for archive in every:
         if len(archive.problem.objectives) != 1:
             names = [o.name for o in archive.problem.objectives]
             raise ProblemError(
                 f"{archive.problem.name} has objectives {names}; a profile is of one"
             )
-    fixed = all(niches(archive).fixed for archive in every)
+    fixed = all(cells.fixed for cells in cut)
     scores = np.concatenate([archive.scores for archive in every])
     ends = (float(scores.min()), float(scores.max())) if len(scores) else (0.0, 1.0)
     # One level beyond the best, where no cell is left.
@@ -302,6 +305,15 @@ def _by_volume(archive: Archive) -> EliteMap:
     volumes = np.array([hypervolume(front, worst) for front in fronts])
     places = np.asarray(archive.measures)[rows]
     return EliteMap(niches(archive), rows, filled, places, volumes, "hypervolume", True)
+
+
+def _widened(drawn: EliteMap) -> EliteMap:
+    """The map, its ranges holding every elite where these are points: some archives need none."""
+    if drawn.kind != "points" or not len(drawn.places):
+        return drawn
+    low = np.minimum(drawn.niches.low, drawn.places.min(axis=0))
+    high = np.maximum(drawn.niches.high, drawn.places.max(axis=0))
+    return replace(drawn, niches=replace(drawn.niches, low=low, high=high))
 
 
 def _best(cells: Ints, scores: Floats) -> Ints:
