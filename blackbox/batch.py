@@ -115,6 +115,8 @@ class Batch:
     _n: int
 
     def __init__(self, columns: Mapping[str, npt.ArrayLike], n: int | None = None) -> None:
+        if not hasattr(columns, "items"):
+            raise BatchError(f"columns are {columns!r}; give a dict from name to values")
         made: dict[str, Array] = {}
         for name, values in columns.items():
             if not isinstance(name, str) or not name:

@@ -247,6 +247,7 @@ def test_empty_batches() -> None:
     ("make", "message"),
     [
         (lambda: Batch({"x": [1, 2], "y": [1]}), r"column 'y' has 1 rows where the batch has 2"),
+        (lambda: Batch([1, 2]), r"columns are \[1, 2\]; give a dict"),  # type: ignore[arg-type]
         (lambda: Batch({"x": 1}), r"column 'x' is the scalar 1; give one value a row"),
         (lambda: Batch({"": [1]}), r"column name '' must be a non-empty string"),
         (lambda: Batch({3: [1]}), r"column name 3 must be a non-empty string"),  # type: ignore[dict-item]

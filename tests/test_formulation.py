@@ -254,6 +254,23 @@ def test_attributes_need_no_constructor_of_the_base() -> None:
     Bare().check()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"objectives": None}, "objectives is None; set it to a list"),
+        ({"constraints": bb.Constraint("g", upper=1)}, r"constraints is Constraint\(.*; set it to"),
+        ({"measures": 3}, "measures is 3; set it to a list of Measure"),
+        ({"cost": 3}, r"cost is 3; define cost\(batch\)"),
+        ({"objectives": bb.Minimize("m[a]")}, r"name 'm\[a\]' is used 2 times"),
+    ],
+)
+def test_wrong_arguments_beside_a_function_are_refused(
+    arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ProblemError, match=message):
+        bb.problem(lambda p: 0.0, bb.Space(bb.Simplex("m", ["a", "b"])), **arguments)
+
+
 def test_function_that_is_none_is_refused() -> None:
     with pytest.raises(ProblemError, match="function is None; give a callable"):
         bb.problem(None, SPACE)  # type: ignore[arg-type]

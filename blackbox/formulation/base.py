@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
@@ -283,13 +283,20 @@ def problem(
         raise ProblemError(f"function is {function!r}; give a callable")
     declared: dict[str, Any] = {
         "space": space,
-        "objectives": [objectives] if isinstance(objectives, Objective) else list(objectives),
-        "constraints": list(constraints),
-        "measures": list(measures),
+        "objectives": [objectives] if isinstance(objectives, Objective) else _listed(objectives),
+        "constraints": _listed(constraints),
+        "measures": _listed(measures),
         "fidelity": fidelity,
         "environment": environment,
         "about": about,
     }
-    made = _FunctionProblem(function, batch, declared | ({"cost": cost} if cost else {}))
+    if cost is not None:
+        declared["cost"] = cost
+    made = _FunctionProblem(function, batch, declared)
     made.check()
     return made
+
+
+def _listed(values: Any) -> Any:
+    """A list of several, and what is no several as it is, for ``check`` to refuse."""
+    return list(values) if isinstance(values, Iterable) else values

@@ -62,7 +62,12 @@ def faults(problem: Any) -> list[str]:
 
 def _name_faults(problem: Any) -> list[str]:
     wrong = []
-    names = [*problem.inputs, *problem.outcomes]
+    # The elements of vectors too, which are columns of their own in a table.
+    labels = problem.space.labels
+    if problem.environment is not None:
+        labels = labels | problem.environment.space.labels
+    elements = [f"{name}[{part}]" for name, parts in labels.items() for part in parts]
+    names = [*problem.inputs, *problem.outcomes, *elements]
     for name in sorted({str(n) for n in names if names.count(n) > 1}):
         wrong.append(f"name {name!r} is used {names.count(name)} times; rename all but one")
     for o in problem.objectives:
@@ -151,9 +156,12 @@ def _preference_faults(problem: Any) -> list[str]:
 
 
 def _method_faults(problem: Any) -> list[str]:
+    cost = getattr(problem, "cost", None)
+    wrong = [] if cost is None or callable(cost) else [f"cost is {cost!r}; define cost(batch)"]
     defined = [
         name for name in ("evaluate", "evaluate_batch") if callable(getattr(problem, name, None))
     ]
     if len(defined) == 1 or (problem.preference and not defined):
-        return []
-    return [f"{' and '.join(defined) or 'neither evaluate nor evaluate_batch'} defined; define one"]
+        return wrong
+    found = " and ".join(defined) or "neither evaluate nor evaluate_batch"
+    return [*wrong, f"{found} defined; define one"]

@@ -53,6 +53,12 @@ class LinearConstraint:
     upper: float = field(default=math.inf)
 
     def __post_init__(self) -> None:
+        named = isinstance(self.coefficients, Mapping)
+        if not named or not all(isinstance(key, str) for key in self.coefficients):
+            raise SpaceError(
+                f"LinearConstraint: coefficients={self.coefficients!r} must be a dict from the "
+                "name of an input to a number"
+            )
         if not self.coefficients:
             raise SpaceError("LinearConstraint: coefficients are empty; name at least one input")
         for bound in ("lower", "upper"):

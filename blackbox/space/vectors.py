@@ -43,7 +43,8 @@ class Simplex(Parameter):
         if len(made) < 2:
             raise SpaceError(f"parameter {name!r}: parts={list(made)}; give at least two")
         object.__setattr__(self, "name", name)
-        object.__setattr__(self, "parts", tuple(map(str, made)))
+        # Compared as text: 1 and "1" would be two parts of one name.
+        object.__setattr__(self, "parts", check_values(name, map(str, made)))
 
     @property
     def size(self) -> int:

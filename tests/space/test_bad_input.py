@@ -64,6 +64,7 @@ DECLARATIONS: list[tuple[Any, str]] = [
     (lambda: Simplex("m", 1), r"parameter 'm': parts=\[0\]; give at least two"),
     (lambda: Simplex("m", 0), "parameter 'm': parts=0 must be a positive int or a list"),
     (lambda: Simplex("m", ["a", "a"]), "parameter 'm': value 'a' is given twice"),
+    (lambda: Simplex("m", [1, "1"]), "parameter 'm': value '1' is given twice"),
     (lambda: Simplex("m", 2.5), "parameter 'm': parts=2.5 must be a positive int or a list"),  # type: ignore[arg-type]
     (lambda: Permutation("t", 0), "parameter 't': items=0 must be a positive int or a list"),
     (lambda: Permutation("t", True), "parameter 't': items=True must be a positive int or a list"),

@@ -284,6 +284,8 @@ WRONG: list[tuple[Any, str]] = [
         lambda: constrained([Ordinal("o", ["a", "b"])], LinearConstraint({"o": 1}, upper=1)),
         "names 'o', a Ordinal; only",
     ),
+    (lambda: LinearConstraint(["x0"], upper=1), r"coefficients=\['x0'\] must be a dict"),  # type: ignore[arg-type]
+    (lambda: LinearConstraint({0: 1.0}, upper=1), "must be a dict from the name of an input"),  # type: ignore[dict-item]
     (
         lambda: constrained(TEN, LinearConstraint({"x0": float("inf")}, upper=1)),
         "coefficient of 'x0' is inf; give a finite number",
