@@ -194,6 +194,15 @@ def test_importance_takes_elements_of_numbers_apart_and_shares_together(mixed):
     assert found.names[0] == "u"
 
 
+@pytest.mark.parametrize("unit", [1e200, 1e-200])
+def test_importances_do_not_depend_on_the_unit(unit):
+    space = bb.Space(bb.Real("x", 0, 1), bb.Real("y", 0, 1))
+    problem = bb.problem(lambda p: unit * p["x"], space, bb.Minimize("f"))
+    found = data.importances(bayes(problem, 6))
+    assert found.names[0] == "x"
+    assert found.total[0] > 0.9
+
+
 def test_a_constant_has_no_important_parameter():
     flat = bb.problem(lambda p: 7.0, bb.Space(bb.Real("x", 0, 1)), bb.Minimize("f"))
     found = data.importances(bayes(flat, 5))

@@ -77,11 +77,13 @@ def importances(
     columns = {p.name: p.decode(np.concatenate(parts)[:, space.blocks[p.name]]) for p in space}
     values = expected(model, belief.features.encode(Batch(columns)), sign)
     values = values.reshape(len(parts), samples)
+    largest = float(np.abs(values).max())
+    values = values / largest if largest > 0 else values  # so that no square overflows
     spread = float(values[:2].std())
-    if spread <= _LEAST * float(np.abs(values).max()):
+    if spread <= _LEAST:
         nothing = np.zeros(len(blocks))
         return Importance(label, tuple(blocks), nothing, nothing)
-    # Standardised, so that no square overflows; the centre makes the estimate of `first` steady.
+    # Standardised; the centre makes the estimate of `first` steady.
     values = (values - values[:2].mean()) / spread
     first = (values[1] * (values[2:] - values[0])).mean(axis=1)
     total = np.square(values[2:] - values[0]).mean(axis=1) / 2
