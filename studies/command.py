@@ -21,12 +21,13 @@ def command(work: Callable[[Clock], Path]) -> int:
         work: writes the report and returns its path; it is given a clock.
 
     Returns:
-        0, or 1 after an error that is explained: a ``BlackboxError`` or a file that is not there.
+        0, or 1 after an error that is explained: a ``BlackboxError``, or a file or folder that
+        cannot be read or written.
     """
     start = time.perf_counter()
     try:
         path = work(lambda: time.perf_counter() - start)
-    except (BlackboxError, FileNotFoundError) as error:
+    except (BlackboxError, OSError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     print(f"report: {path} ({time.perf_counter() - start:.0f} s)", flush=True)

@@ -42,6 +42,12 @@ class TestTraining:
             assert near < 0.7 * other
 
 
+def test_a_folder_that_cannot_be_made_is_explained(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert run.main(["--tiny", "--out", str(tmp_path / "file" / "runs")]) == 1
+    assert "NotADirectoryError" in capsys.readouterr().err
+
+
 def test_scales_grow():
     for small, large in ((TINY, SMALL), (SMALL, FULL)):
         assert small.grid_steps < large.grid_steps
