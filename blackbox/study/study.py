@@ -61,6 +61,8 @@ class Study(Record):
         keep_history: bool = True,
         synchronous: Literal["full", "normal"] = "full",
     ) -> None:
+        if not isinstance(problem, Problem):
+            raise ProblemError(f"problem is {problem!r}; give a Problem")
         if not isinstance(optimizer, Optimizer):
             raise ProblemError(f"optimizer is {optimizer!r}; give an Optimizer")
         if optimizer.problem is not problem and optimizer.problem.spec() != problem.spec():

@@ -87,6 +87,14 @@ def test_a_repeat_is_passed_over_unless_it_says_otherwise():
     assert study.told == 1
 
 
+def test_what_is_no_problem_or_no_optimizer_is_refused():
+    problem = bb.problem(lambda p: p["x"], SPACE)
+    with pytest.raises(ProblemError, match="problem is 3; give a Problem"):
+        bb.Study(3, bb.Random(problem))
+    with pytest.raises(ProblemError, match="give an Optimizer"):
+        bb.Study(problem, bb.Random)
+
+
 def test_a_space_that_does_not_match_names_every_difference(tmp_path):
     study_of(tmp_path / "s").close()
     other = bb.Space(bb.Real("x", -1, 2), bb.Integer("n", 1, 5), bb.Real("z", 0, 1))
