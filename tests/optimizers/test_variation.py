@@ -244,3 +244,6 @@ def test_bad_arguments_are_refused() -> None:
     for options in ({"crossover": 1.5}, {"rate": 0}, {"rate": 2}):
         with pytest.raises(ProblemError, match=r"crossover must lie in \[0, 1\] and rate in"):
             Variation(**options)  # type: ignore[arg-type]
+    for options in ({"iso": "x"}, {"line": None}, {"rate": "often"}):  # type: ignore[assignment]
+        with pytest.raises(ProblemError, match="must be numbers"):
+            Variation(**options)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.archives._arguments import is_number
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.optimizers.quality_diversity._orders import (
@@ -72,6 +73,9 @@ class Variation:
     rate: float | None = None
 
     def __post_init__(self) -> None:
+        given = (self.iso, self.line, self.crossover, 1.0 if self.rate is None else self.rate)
+        if not all(map(is_number, given)):
+            raise ProblemError(f"{self!r}: iso, line, crossover and rate must be numbers")
         if not (0 <= self.iso < np.inf and 0 <= self.line < np.inf):
             raise ProblemError(f"{self!r}: iso and line must be finite and at least 0")
         if not (0 <= self.crossover <= 1 and (self.rate is None or 0 < self.rate <= 1)):
