@@ -117,7 +117,6 @@ def table(results: Results) -> Path:
             "Pendulum, the default recipe: 10 models of 2 x 64, 6 000 updates of batch 64, 800 "
             "imagined transitions every 50 updates. Each seed makes its own data and draws a row "
             "of the space at random. Medians and the most over seeds, the processor's time.",
-            "The machine was busy with other work, which makes processor time longer too.",
             *results.notes(),
         ],
         seeds=results.seeds,
