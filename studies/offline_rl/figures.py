@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 import blackbox as bb
-from blackbox.plot.style import INK, QUIET, SMALL, colour, colour_bar, tidy
+from blackbox.plot.style import INK, QUIET, RAMP, SMALL, colour, colour_bar, tidy
 from studies.offline_rl.analysis import expected_online_performance
 from studies.offline_rl.calibration import LEVELS, Judged
 from studies.offline_rl.correlation import spearman
@@ -101,7 +101,7 @@ def heat(tuned: Tuned) -> Figure:
     limits = {"vmin": values.min(), "vmax": values.max()}
     told = tuned.history
     for ax, (name, expected) in zip(axes.ravel(), tuned.expected.items(), strict=True):
-        drawn = ax.pcolormesh(weights, horizons, expected, cmap="viridis", rasterized=True,
+        drawn = ax.pcolormesh(weights, horizons, expected, cmap=RAMP, rasterized=True,
                               shading="nearest", **limits)  # fmt: skip
         own = told[told["penalty"] == name]
         ax.scatter(own["weight"], own["horizon"], s=16, color="white", edgecolor=INK, lw=0.7)

@@ -49,7 +49,8 @@ def write_report(results: Results, options: Options, seconds: float) -> Path:
         _chosen(results),
         heading("Weight and horizon"),
         *(picture(pictures[f"heat_{name}"], f"{name.capitalize()}: return that the model of Bayes "
-                  "expects; dots are rows evaluated.") for name in results.tuned),
+                  "expects, dark where it is best; dots are rows evaluated.")
+          for name in results.tuned),
         picture(pictures["elites"], "Medium: the best row of each cell over weight and horizon, "
                 "found by MAP-Elites with policies trained a quarter as long."),
         heading("Does the penalty know where the model is wrong?"),
