@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 # SIBLINGS says otherwise.
 HOUSE = (
     ("errors",),
+    ("arguments",),
     ("batch",),
     ("state",),
     ("space",),

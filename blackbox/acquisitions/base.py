@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
 from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from blackbox.batch import Array
-from blackbox.errors import ProblemError, UnsupportedError
+from blackbox.errors import UnsupportedError
 from blackbox.formulation import Environment, Problem
 from blackbox.surrogates.exact import ExactModel
 from blackbox.surrogates.features import Features
@@ -146,24 +144,3 @@ class Acquisition(ABC):
         Raises:
             one of ``NUMERICAL_ERRORS``: a covariance cannot be factorised.
         """
-
-
-def check_count(name: str, value: object, least: int = 1) -> None:
-    """Refuse a number of samples, say, that is none.
-
-    Raises:
-        ProblemError: it is no int, or below the least.
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise ProblemError(f"{name}={value!r} must be an int of at least {least}")
-
-
-def check_number(name: str, value: object, least: float) -> None:
-    """Refuse what is no finite number, or below the least.
-
-    Raises:
-        ProblemError: so it is.
-    """
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not least <= float(value) < math.inf:  # type: ignore[arg-type]
-        raise ProblemError(f"{name}={value!r} must be a finite number of at least {least}")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief, check_number
+from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
 from blackbox.acquisitions.feasibility import constrained
 from blackbox.acquisitions.improvement import Pointwise, moments_of
+from blackbox.arguments import check_number
 from blackbox.batch import Array
 from blackbox.surrogates.exact import ExactModel
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erfcx, log_ndtr, logsumexp
 
-from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief, check_count
+from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
 from blackbox.acquisitions.feasibility import constrained
 from blackbox.acquisitions.improvement import Pointwise, moments_of
 from blackbox.acquisitions.paths import draw_paths, optima
+from blackbox.arguments import check_count
 from blackbox.batch import Array
 from blackbox.surrogates.exact import ExactModel
 
@@ -35,7 +36,7 @@ class MES(Acquisition):
     samples: int = 32
 
     def __post_init__(self) -> None:
-        check_count("MES: samples", self.samples)
+        check_count("MES: samples", self.samples, 1)
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(belief, lambda: self._unconstrained(belief, rng))

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erfcx, log_ndtr
 
-from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief, check_number
+from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
 from blackbox.acquisitions.feasibility import constrained
 from blackbox.acquisitions.normal import log_h, log_mean, normals, ratios
+from blackbox.arguments import check_number
 from blackbox.batch import Array
 from blackbox.surrogates.exact import ExactModel
 from blackbox.surrogates.posterior import Moments, Posterior

@@ -15,11 +15,12 @@ import numpy as np
 from scipy.linalg import cho_solve
 from scipy.special import logsumexp
 
-from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief, check_count
+from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
 from blackbox.acquisitions.feasibility import LogFeasibility, constrained
 from blackbox.acquisitions.improvement import EI
 from blackbox.acquisitions.lines import log_gain
 from blackbox.acquisitions.normal import normals
+from blackbox.arguments import check_count
 from blackbox.batch import Array
 from blackbox.errors import UnsupportedError
 from blackbox.surrogates.exact import ExactModel
@@ -48,7 +49,7 @@ class KnowledgeGradient(Acquisition):
     candidates: int = 256
 
     def __post_init__(self) -> None:
-        check_count("KnowledgeGradient: candidates", self.candidates)
+        check_count("KnowledgeGradient: candidates", self.candidates, 1)
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(belief, lambda: self._unconstrained(belief, rng))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief, check_count
+from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
 from blackbox.acquisitions.feasibility import constrained
 from blackbox.acquisitions.paths import Path, draw_paths
+from blackbox.arguments import check_count
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Thompson(Acquisition):
     features: int = 1024
 
     def __post_init__(self) -> None:
-        check_count("Thompson: features", self.features)
+        check_count("Thompson: features", self.features, 1)
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(

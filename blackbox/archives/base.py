@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.archives._arguments import need_problem
 from blackbox.archives._rows import Rows
 from blackbox.batch import Array, Batch, Row
 from blackbox.errors import BatchError, ProblemError, StateError, UnsupportedError, require
-from blackbox.formulation import Floats, Problem, missing, no_inputs
+from blackbox.formulation import Floats, Problem, missing, need_problem, no_inputs
 from blackbox.metrics.quality_diversity import qd_score
 from blackbox.state import State, load, pack, save
 

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.archives._arguments import is_whole, need_seed
 from blackbox.archives._neighbours import Neighbours
 from blackbox.archives.base import Ints
 from blackbox.archives.cells import CellArchive
+from blackbox.arguments import check_count, is_whole
 from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem
 from blackbox.state import State
@@ -59,7 +59,7 @@ class CVTArchive(CellArchive):
     ) -> None:
         if outside not in ("refuse", "clip"):
             raise ProblemError(f"CVTArchive: outside={outside!r}; give 'refuse' or 'clip'")
-        need_seed("CVTArchive", seed)
+        check_count("CVTArchive: seed", seed, 0)
         count = is_whole(cells, 1)
         given = np.zeros((int(cells), 0)) if count else _points(cells)  # type: ignore[arg-type]
         super().__init__(

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.archives._arguments import need_seed
 from blackbox.archives.base import Added, Archive, Ints
 from blackbox.archives.cells import CellArchive
+from blackbox.arguments import check_count
 from blackbox.batch import Array
 from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem
@@ -42,7 +42,7 @@ class DeepArchive(Archive):
             raise ProblemError(f"DeepArchive: niches={niches!r}; give a grid or a CVTArchive")
         if isinstance(depth, bool) or not isinstance(depth, int) or depth < 2:
             raise ProblemError(f"DeepArchive: depth={depth!r} must be an int of at least 2")
-        need_seed("DeepArchive", seed)
+        check_count("DeepArchive: seed", seed, 0)
         super().__init__(niches.problem)
         self.low, self.high = niches.low, niches.high
         self._niches, self._depth, self._seed = niches, depth, seed

@@ -9,13 +9,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.archives._arguments import is_whole, need_problem
 from blackbox.archives._placing import grid_cells
 from blackbox.archives.base import Added, Archive, Ints
 from blackbox.archives.cells import CellArchive
+from blackbox.arguments import is_whole
 from blackbox.batch import Array
 from blackbox.errors import ProblemError
-from blackbox.formulation import Floats, Problem
+from blackbox.formulation import Floats, Problem, need_problem
 from blackbox.state import State
 
 Outside: TypeAlias = Literal["refuse", "clip", "grow"]

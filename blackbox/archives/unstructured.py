@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.archives._arguments import is_number
 from blackbox.archives._neighbours import Neighbours
 from blackbox.archives.base import Added, Archive, Ints
+from blackbox.arguments import is_number
 from blackbox.batch import Array
 from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem

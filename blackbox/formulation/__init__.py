@@ -1,6 +1,6 @@
 """What is to be solved: a space, named outcomes, and how to measure them."""
 
-from blackbox.formulation.base import Floats, Problem, problem
+from blackbox.formulation.base import Floats, Problem, need_problem, problem
 from blackbox.formulation.columns import missing, no_inputs, outcome
 from blackbox.formulation.environment import Environment
 from blackbox.formulation.outcomes import (
@@ -25,6 +25,7 @@ __all__ = [
     "Preference",
     "Problem",
     "missing",
+    "need_problem",
     "no_inputs",
     "outcome",
     "problem",

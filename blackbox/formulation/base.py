@@ -225,6 +225,16 @@ class Problem:
         return declared
 
 
+def need_problem(problem: object) -> None:
+    """Refuse what is no problem.
+
+    Raises:
+        ProblemError: it is none.
+    """
+    if not isinstance(problem, Problem):
+        raise ProblemError(f"problem is {problem!r}; give a Problem")
+
+
 def _declared(outcome: Objective | Constraint | Measure) -> dict[str, Any]:
     """An outcome's fields; a gradient only where there is one, as in studies older than it."""
     fields = asdict(outcome)

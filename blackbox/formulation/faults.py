@@ -71,8 +71,11 @@ def _name_faults(problem: Any) -> list[str]:
     for name in sorted({str(n) for n in names if names.count(n) > 1}):
         wrong.append(f"name {name!r} is used {names.count(name)} times; rename all but one")
     for o in problem.objectives:
-        if o.noise is False:
-            wrong.append(f"objective {o.name!r} has noise=False; leave noise out")
+        if not (o.noise is None or o.noise is True or isinstance(o.noise, str)):
+            wrong.append(
+                f"objective {o.name!r} has noise={o.noise!r}; leave noise out, or give True or the "
+                "name of an outcome"
+            )
     for name in problem.outcomes:
         if not isinstance(name, str) or not name or name in RESERVED:
             wrong.append(f"outcome name {name!r} must be a non-empty string, not one of {RESERVED}")

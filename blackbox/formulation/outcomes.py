@@ -29,7 +29,7 @@ class Objective:
     @property
     def standard_error(self) -> str | None:
         """Name of the outcome that holds it, None where it is not known."""
-        return None if self.noise is True else self.noise
+        return self.noise if isinstance(self.noise, str) else None
 
     @property
     def sign(self) -> float:

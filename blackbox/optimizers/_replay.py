@@ -11,14 +11,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from blackbox.batch import Array, Batch
-from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem
 from blackbox.optimizer import Optimizer
 from blackbox.pending import Pending
@@ -219,14 +217,3 @@ def _measures(problem: Problem, batch: Batch) -> Floats:
     """(n, q) measures."""
     columns = [batch[m.name] for m in problem.measures]
     return np.array(columns, dtype=np.float64).reshape(len(columns), len(batch)).T
-
-
-def check_count(name: str, value: object, least: int) -> int:
-    """An int of at least ``least``.
-
-    Raises:
-        ProblemError: it is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
-        raise ProblemError(f"{name}={value!r} must be an int of at least {least}")
-    return int(value)

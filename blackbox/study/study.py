@@ -13,7 +13,7 @@ import numpy as np
 
 from blackbox.batch import Array, Batch, Row, same_column
 from blackbox.errors import ProblemError, StorageError, TellError
-from blackbox.formulation import Problem, missing, no_inputs, outcome
+from blackbox.formulation import Problem, missing, need_problem, no_inputs, outcome
 from blackbox.optimizer import Optimizer
 from blackbox.study.budget import Budget
 from blackbox.study.loop import Loop, OnError, Plan
@@ -61,8 +61,7 @@ class Study(Record):
         keep_history: bool = True,
         synchronous: Literal["full", "normal"] = "full",
     ) -> None:
-        if not isinstance(problem, Problem):
-            raise ProblemError(f"problem is {problem!r}; give a Problem")
+        need_problem(problem)
         if not isinstance(optimizer, Optimizer):
             raise ProblemError(f"optimizer is {optimizer!r}; give an Optimizer")
         if optimizer.problem is not problem and optimizer.problem.spec() != problem.spec():

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief, check_count
+from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
 from blackbox.acquisitions.feasibility import constrained
 from blackbox.acquisitions.paths import draw_paths, optima
 from blackbox.acquisitions.torch.autograd import Autograd, awaited, drawn_seed, tensor
+from blackbox.arguments import check_count
 from blackbox.surrogates.isolation import isolated
 
 with warnings.catch_warnings():
@@ -42,7 +43,7 @@ class JES(Acquisition):
     samples: int = 16
 
     def __post_init__(self) -> None:
-        check_count(f"{type(self).__name__}: samples", self.samples)
+        check_count(f"{type(self).__name__}: samples", self.samples, 1)
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(belief, lambda: self._unconstrained(belief, rng))
@@ -73,7 +74,7 @@ class PES(Acquisition):
     samples: int = 16
 
     def __post_init__(self) -> None:
-        check_count(f"{type(self).__name__}: samples", self.samples)
+        check_count(f"{type(self).__name__}: samples", self.samples, 1)
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(belief, lambda: self._unconstrained(belief, rng))

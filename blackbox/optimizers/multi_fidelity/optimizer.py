@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from blackbox.acquisitions.search import Search, keys
+from blackbox.arguments import check_count, check_number
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError, TellError, require
 from blackbox.formulation import Problem
@@ -84,7 +85,6 @@ class MultiFidelityBayes(Optimizer):
     ) -> None:
         super().__init__(problem, seed=seed)
         require("scipy.optimize", "bayes")
-        from blackbox.acquisitions.base import check_count, check_number
         from blackbox.acquisitions.fidelity_gains import TargetEI
         from blackbox.acquisitions.multi_fidelity import FidelityAcquisition
         from blackbox.optimizers.multi_fidelity.learning import Learning

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from blackbox.arguments import check_count
 from blackbox.errors import require
 from blackbox.formulation import Problem
 from blackbox.optimizer import Supports
-from blackbox.optimizers._replay import check_count
 from blackbox.optimizers.optuna._sampler import Sampler
 from blackbox.space import Integer, Ordinal, Permutation, Real, Simplex
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from blackbox.arguments import check_count
 from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem
 from blackbox.optimizer import Supports
-from blackbox.optimizers._replay import check_count
 from blackbox.optimizers.pymoo._generations import Generational, operators
 
 _MANY = float("inf")

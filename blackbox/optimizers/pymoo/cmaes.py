@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from blackbox.arguments import check_count
 from blackbox.formulation import Problem
 from blackbox.optimizer import Supports
-from blackbox.optimizers._replay import check_count
 from blackbox.optimizers.pymoo._generations import Generational, operators
 from blackbox.space import Integer, Ordinal, Permutation, Real, Simplex
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from blackbox.arguments import check_count
 from blackbox.batch import Batch
 from blackbox.formulation import Floats, Problem
 from blackbox.optimizer import Supports
-from blackbox.optimizers._replay import Peer, Told, check_count
+from blackbox.optimizers._replay import Peer, Told
 from blackbox.optimizers.pymoo._generations import operators
 
 # What a failed row of the first population counts as; its square is still finite.

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from numbers import Integral
 
 from blackbox.archives import Archive, CVTArchive, GridArchive
-from blackbox.archives._arguments import need_problem
 from blackbox.archives._placing import worth_compiling
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
-from blackbox.formulation import Problem
+from blackbox.formulation import Problem, need_problem
 from blackbox.optimizer import Optimizer, Supports
 from blackbox.optimizers.quality_diversity._lineage import Lineage
 from blackbox.optimizers.quality_diversity._start import Start

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from blackbox.archives import Archive, CellArchive
-from blackbox.archives._arguments import is_number
+from blackbox.arguments import is_number
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem

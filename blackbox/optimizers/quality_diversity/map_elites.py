@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from blackbox.archives import Archive, GridArchive
-from blackbox.archives._arguments import is_whole
+from blackbox.arguments import is_whole
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem

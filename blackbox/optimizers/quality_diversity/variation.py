@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.archives._arguments import is_number
+from blackbox.arguments import is_number
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.optimizers.quality_diversity._orders import (

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from blackbox.archives import Archive, CVTArchive, GridArchive
+from blackbox.arguments import check_count
 from blackbox.errors import ProblemError, require
 from blackbox.formulation import Problem
-from blackbox.optimizers._replay import check_count
 from blackbox.optimizers.quality_diversity._elites import archive_of
 from blackbox.optimizers.quality_diversity.variation import Variation
 from blackbox.optimizers.ribs.archives import to_ribs
