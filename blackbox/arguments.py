@@ -1,19 +1,22 @@
-"""What numbers that users give are checked by."""
+"""What numbers and switches that users give are checked by."""
 
 from __future__ import annotations
 
-import math
+import sys
 from numbers import Integral, Real
+from typing import TypeGuard
+
+import numpy as np
 
 from blackbox.errors import ProblemError
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether it is a real number, and no bool."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def is_whole(value: object, least: int) -> bool:
+def is_whole(value: object, least: int) -> TypeGuard[int]:
     """Whether it is a whole number of at least ``least``, and no bool."""
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
@@ -26,7 +29,27 @@ def check_count(name: str, value: object, least: int) -> int:
     """
     if not is_whole(value, least):
         raise ProblemError(f"{name}={value!r} must be an int of at least {least}")
-    return int(value)  # type: ignore[call-overload,no-any-return]
+    return int(value)
+
+
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is no bool.
+
+    Raises:
+        ProblemError: it is none.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ProblemError(f"{name}={value!r} must be True or False")
+
+
+def check_range(name: str, value: object, low: float, high: float) -> None:
+    """Refuse what is no number in [low, high].
+
+    Raises:
+        ProblemError: it is none.
+    """
+    if not is_number(value) or not low <= value <= high:
+        raise ProblemError(f"{name}={value!r} must be a number from {low:g} to {high:g}")
 
 
 def check_number(name: str, value: object, least: float) -> None:
@@ -35,5 +58,5 @@ def check_number(name: str, value: object, least: float) -> None:
     Raises:
         ProblemError: so it is.
     """
-    if not is_number(value) or not least <= float(value) < math.inf:  # type: ignore[arg-type]
+    if not is_number(value) or not least <= value <= sys.float_info.max:
         raise ProblemError(f"{name}={value!r} must be a finite number of at least {least}")

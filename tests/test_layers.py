@@ -40,7 +40,7 @@ HOUSE = (
 )
 SIBLINGS = {"acquisitions": {"surrogates"}}
 # Ready-made problems are declarations: they stand below, but know neither optimizers nor studies.
-ONLY = {"problems": {"errors", "batch", "state", "space", "formulation", "metrics"}}
+ONLY = {"problems": {"errors", "arguments", "batch", "state", "space", "formulation", "metrics"}}
 
 LINE = {name: number for number, line in enumerate(HOUSE) for name in line}
 

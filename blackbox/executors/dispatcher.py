@@ -19,6 +19,7 @@ from queue import Empty, SimpleQueue
 from types import MethodType
 from typing import Any
 
+from blackbox.arguments import is_whole
 from blackbox.errors import ExecutorError
 from blackbox.executors.outcome import (
     Attempt,
@@ -81,7 +82,7 @@ class Dispatcher:
         timeout: float | None = None,
         retries: int = 0,
     ) -> None:
-        if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+        if not is_whole(retries, 0):
             raise ExecutorError(f"retries is {retries!r}; give a whole number of at least 0")
         _check_engine(executor)
         self.executor = executor

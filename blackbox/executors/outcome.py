@@ -9,6 +9,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Future
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from blackbox.arguments import is_number, is_whole
 from blackbox.errors import ExecutorError
 
 Kind: TypeAlias = Literal["error", "timeout", "died", "cancelled"]
@@ -139,7 +140,7 @@ def check_timeout(timeout: float | None) -> float | None:
     """
     if timeout is None:
         return None
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+    if not is_number(timeout) or not timeout > 0:
         raise ExecutorError(f"timeout is {timeout!r}; give seconds above 0, or None for no limit")
     return float(timeout)
 
@@ -150,6 +151,6 @@ def check_workers(workers: int) -> int:
     Raises:
         ExecutorError: it is not a whole number of at least 1.
     """
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+    if not is_whole(workers, 1):
         raise ExecutorError(f"workers is {workers!r}; give a whole number of at least 1")
-    return workers
+    return int(workers)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral, Real
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import is_number, is_whole
 from blackbox.batch import Array, Batch
 from blackbox.errors import BlackboxError, ProblemError
 from blackbox.space import Categorical, Integer, Ordinal, Parameter, Space
@@ -71,7 +71,7 @@ class Environment:
         self.weights = _weights(weights, len(self.table))
         if risk not in get_args(Risk):
             raise ProblemError(f"risk={risk!r} must be one of {', '.join(get_args(Risk))}")
-        if isinstance(alpha, bool) or not isinstance(alpha, Real) or not 0 < alpha <= 1:
+        if not is_number(alpha) or not 0 < alpha <= 1:
             raise ProblemError(f"alpha={alpha!r} must be a number above 0 and at most 1")
         self.risk = risk
         self.alpha = float(alpha)
@@ -162,8 +162,7 @@ def _table(space: Space, scenarios: Any) -> Batch:
         if len(table) == 0:
             raise ProblemError("scenarios of the environment are empty; give at least one")
         return table
-    whole = isinstance(scenarios, Integral) and not isinstance(scenarios, bool)
-    if scenarios is not None and not (whole and scenarios >= 1):
+    if scenarios is not None and not is_whole(scenarios, 1):
         raise ProblemError(
             f"scenarios={scenarios!r} must be a positive int, a dict of columns, a Batch or None"
         )

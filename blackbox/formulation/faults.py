@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import Any
 
+from blackbox.arguments import is_number
 from blackbox.batch import as_column
 from blackbox.errors import BatchError, SpaceError
 from blackbox.formulation.environment import Environment
@@ -102,7 +102,7 @@ def _range_faults(problem: Any) -> list[str]:
 
 
 def _numbers(*values: object) -> bool:
-    return all(isinstance(v, Real) and not isinstance(v, bool) for v in values)
+    return all(is_number(v) for v in values)
 
 
 def _fidelity_faults(problem: Any) -> list[str]:

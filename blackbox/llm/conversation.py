@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from blackbox.arguments import is_number
 from blackbox.errors import ProblemError
 from blackbox.llm.protocol import ModelError, Reply, Request, Token, as_model
 from blackbox.state import State
@@ -91,9 +92,7 @@ class Conversation:
     ) -> None:
         self.model = as_model(model)
         for name, value in {"max_tokens": max_tokens, "max_cost": max_cost}.items():
-            if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0
-            ):
+            if value is not None and not (is_number(value) and value >= 0):
                 raise ProblemError(f"{name}={value!r} must be a number of at least 0, or None")
         if max_cost is not None and not any(self.model.prices):
             raise ProblemError(

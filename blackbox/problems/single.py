@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from blackbox.arguments import check_count
 from blackbox.batch import Array, Batch
-from blackbox.errors import ProblemError
 from blackbox.formulation import Minimize, Problem
 from blackbox.space import Real, Space
 
@@ -161,6 +161,4 @@ class Rosenbrock(Problem):
 
 def dimension(problem: Problem, size: object, least: int, name: str = "d") -> int:
     """The size given to a problem, refused where it is not an int of at least ``least``."""
-    if isinstance(size, bool) or not isinstance(size, int) or size < least:
-        raise ProblemError(f"{problem.name}: {name}={size!r}; give an int of at least {least}")
-    return size
+    return check_count(f"{problem.name}: {name}", size, least)

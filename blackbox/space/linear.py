@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Real as RealNumber
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import is_number
 from blackbox.batch import Array, Batch
 from blackbox.errors import SpaceError
 from blackbox.space.choices import Ordinal
@@ -63,7 +63,7 @@ class LinearConstraint:
             raise SpaceError("LinearConstraint: coefficients are empty; name at least one input")
         for bound in ("lower", "upper"):
             value = getattr(self, bound)
-            if isinstance(value, bool) or not isinstance(value, RealNumber):
+            if not is_number(value):
                 raise SpaceError(f"LinearConstraint: {bound}={value!r} must be a number")
         if math.isnan(self.lower) or math.isnan(self.upper) or self.lower > self.upper:
             raise SpaceError(

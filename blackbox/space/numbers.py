@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Integral
-from numbers import Real as RealNumber
 from typing import Any
 
 import numpy as np
 
+from blackbox.arguments import is_number, is_whole
 from blackbox.batch import Array
 from blackbox.errors import SpaceError
 from blackbox.space.parameter import Cube, Parameter, check_name, finite
@@ -175,13 +175,13 @@ class Integer(Parameter):
 def _freeze(
     parameter: Real | Integer, name: str, low: float, high: float, log: bool, size: int | None
 ) -> None:
+    if not isinstance(log, bool | np.bool_):
+        raise SpaceError(f"parameter {name!r}: log={log!r} must be True or False")
     if low > high:
         raise SpaceError(f"parameter {name!r}: low={low} is above high={high}; swap them")
     if log and low <= 0:
         raise SpaceError(f"parameter {name!r}: low={low} must be positive on a log scale")
-    if size is not None and (
-        isinstance(size, bool) or not isinstance(size, Integral) or int(size) < 1
-    ):
+    if size is not None and not is_whole(size, 1):
         raise SpaceError(f"parameter {name!r}: size={size!r} must be a positive int or None")
     fields = {"name": name, "low": low, "high": high, "log": bool(log)}
     for field, value in {**fields, "dim": None if size is None else int(size)}.items():
@@ -189,7 +189,7 @@ def _freeze(
 
 
 def _bound(name: str, field: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, RealNumber):
+    if not is_number(value):
         raise SpaceError(f"parameter {name!r}: {field}={value!r} must be a number")
     try:
         number = float(value)

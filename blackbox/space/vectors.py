@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from blackbox.arguments import is_whole
 from blackbox.batch import Array
 from blackbox.errors import SpaceError
 from blackbox.space.choices import check_values, value_table
@@ -194,8 +194,8 @@ class Sequence(Parameter):
         bounds = length if isinstance(length, tuple | list) else (length, length)
         if (
             len(bounds) != 2
-            or not all(isinstance(b, Integral) and not isinstance(b, bool) for b in bounds)
-            or not 0 <= bounds[0] <= bounds[1]
+            or not all(is_whole(b, 0) for b in bounds)
+            or bounds[0] > bounds[1]
             or bounds[1] < 1
         ):
             raise SpaceError(
@@ -288,6 +288,6 @@ class Sequence(Parameter):
 def _names(name: str, field: str, values: Iterable[Any] | int) -> tuple[Any, ...]:
     if isinstance(values, Iterable):
         return check_values(name, values)
-    if isinstance(values, bool) or not isinstance(values, Integral) or int(values) < 1:
+    if not is_whole(values, 1):
         raise SpaceError(f"parameter {name!r}: {field}={values!r} must be a positive int or a list")
     return tuple(range(int(values)))

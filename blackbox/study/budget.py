@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral, Real
 
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import is_number, is_whole
 from blackbox.errors import ProblemError
 
 
@@ -38,12 +38,7 @@ class Budget:
         if all(value is None for value in given.values()):
             raise ProblemError("give a budget: evaluations, max_cost or max_seconds")
         for name, value in given.items():
-            kind = Integral if name == "evaluations" else Real
-            if value is not None and (
-                isinstance(value, bool) or not isinstance(value, kind) or not value > 0
-            ):
-                what = "a positive int" if kind is Integral else "a positive number"
-                raise ProblemError(f"{name}={value!r} must be {what} or None")
+            check_positive(name, value, whole=name == "evaluations")
 
     def rows(self, started: int) -> float:
         """Evaluations left after ``started`` of them; ``inf`` where they are not limited."""
@@ -60,3 +55,15 @@ class Budget:
     def timely(self, seconds: float) -> bool:
         """Whether another evaluation may start."""
         return self.max_seconds is None or seconds < self.max_seconds
+
+
+def check_positive(name: str, value: object, *, whole: bool = False) -> None:
+    """Refuse what is neither a positive number, or int, nor None.
+
+    Raises:
+        ProblemError: so it is.
+    """
+    fits = is_whole(value, 1) if whole else is_number(value) and value > 0
+    if value is not None and not fits:
+        what = "a positive int" if whole else "a positive number"
+        raise ProblemError(f"{name}={value!r} must be {what} or None")

@@ -6,16 +6,16 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from blackbox.arguments import check_count
 from blackbox.batch import Batch
 from blackbox.errors import BlackboxError, EvaluationError, ProblemError, StorageError
 from blackbox.executors import Failure, Outcome
 from blackbox.formulation import missing
-from blackbox.study.budget import Budget
+from blackbox.study.budget import Budget, check_positive
 from blackbox.study.crew import Crew, Inline, open_crew
 
 if TYPE_CHECKING:
@@ -41,12 +41,10 @@ class Plan:
     on_error: OnError = "raise"
 
     def __post_init__(self) -> None:
-        _positive("batch", self.batch, Integral)
-        _positive("workers", self.workers, Integral)
-        _positive("timeout", self.timeout, Real)
-        retries = self.retries
-        if isinstance(retries, bool) or not isinstance(retries, Integral) or retries < 0:
-            raise ProblemError(f"retries={retries!r} must be an int of at least 0")
+        check_positive("batch", self.batch, whole=True)
+        check_positive("workers", self.workers, whole=True)
+        check_positive("timeout", self.timeout)
+        check_count("retries", self.retries, 0)
         if self.on_error not in ("raise", "record"):
             raise ProblemError(f"on_error={self.on_error!r} must be 'raise' or 'record'")
 
@@ -144,14 +142,6 @@ class Loop:
             Batch({"id": ids, **failed, "ok": np.zeros(len(ids), dtype=bool)}),
             {int(i): f"{outcome.failure.kind}: {reason}" for i in ids},
         )
-
-
-def _positive(name: str, value: Any, kind: type) -> None:
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, kind) or not value > 0  # type: ignore[operator]
-    ):
-        what = "a positive int" if kind is Integral else "a positive number"
-        raise ProblemError(f"{name}={value!r} must be {what} or None")
 
 
 def _evaluation_error(key: int, failure: Failure) -> EvaluationError:

@@ -146,12 +146,12 @@ def test_tuning_misleads_in_the_middle():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: problems.Ackley(0), "Ackley: d=0; give an int of at least 1"),
+        (lambda: problems.Ackley(0), "Ackley: d=0 must be an int of at least 1"),
         (lambda: problems.Rosenbrock(1), "at least 2"),
         (lambda: problems.Levy(2.0), "d=2.0"),
         (lambda: problems.ZDT1(True), "d=True"),
         (lambda: problems.DTLZ2(1), "DTLZ2: m=1"),
-        (lambda: problems.DTLZ2(4, 3), "DTLZ2: d=3; give an int of at least 4"),
+        (lambda: problems.DTLZ2(4, 3), "DTLZ2: d=3 must be an int of at least 4"),
         (lambda: problems.Mixture(1), "at least 2"),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 
 from blackbox import acquisitions
 from blackbox.acquisitions.search import Box, Search
+from blackbox.arguments import check_count, check_flag
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError, TellError, require
 from blackbox.formulation import Problem
@@ -119,8 +120,8 @@ class Bayes(Optimizer):
         self._acquisition = acquisition
         if n_init is None:
             n_init = _begin(problem, self._features.width)
-        elif isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 0:
-            raise ProblemError(f"Bayes: n_init={n_init!r} must be an int of at least 0 or None")
+        n_init = check_count("Bayes: n_init", n_init, 0)
+        check_flag("Bayes: trust_region", trust_region)
         plain = problem.environment is None and not problem.preference
         if trust_region and not (plain and len(problem.objectives) == 1):
             raise ProblemError(

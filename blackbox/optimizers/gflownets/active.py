@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from blackbox import acquisitions
+from blackbox.arguments import check_count
 from blackbox.batch import Array
 from blackbox.errors import require
 from blackbox.formulation import Problem
@@ -17,7 +18,7 @@ from blackbox.gflownets.replay import diverse, replayed
 from blackbox.optimizer import Supports
 from blackbox.optimizers.bayes.told import Told
 from blackbox.optimizers.gflownets.base import DISCRETE, GFNOptimizer
-from blackbox.optimizers.gflownets.policy import Policy, whole
+from blackbox.optimizers.gflownets.policy import Policy
 from blackbox.space.construction import Construction, keys
 from blackbox.state import State
 from blackbox.surrogates.features import Features
@@ -82,7 +83,7 @@ class ActiveGFN(GFNOptimizer):
         require("scipy.optimize", "bayes")
         from blackbox.optimizers.bayes.learning import Learning
 
-        whole("ActiveGFN", "rounds", rounds, 1)
+        check_count("ActiveGFN: rounds", rounds, 1)
         super().__init__(
             problem,
             construction=construction,

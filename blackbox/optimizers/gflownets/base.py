@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from blackbox.arguments import check_count, check_range
 from blackbox.batch import Array, Batch, as_column
 from blackbox.errors import ProblemError, SpaceError
 from blackbox.formulation import Problem
@@ -22,7 +23,7 @@ from blackbox.gflownets.training import Trainer, alone
 from blackbox.gflownets.walks import Walks
 from blackbox.optimizer import Optimizer, Supports
 from blackbox.optimizers.gflownets.known import Known
-from blackbox.optimizers.gflownets.policy import Policy, whole, within
+from blackbox.optimizers.gflownets.policy import Policy
 from blackbox.space import Categorical, Integer, Ordinal, Permutation, Sequence
 from blackbox.space.construction import MOST_STATES, Construction, enumerated, keys
 from blackbox.state import State
@@ -73,8 +74,8 @@ class GFNOptimizer(Optimizer):
     ) -> None:
         super().__init__(problem, seed=seed)
         name = type(self).__name__
-        whole(name, "n_init", n_init, 0)
-        whole(name, "batch_size", batch_size, 1)
+        self._n_init = check_count(f"{name}: n_init", n_init, 0)
+        self._batch_size = check_count(f"{name}: batch_size", batch_size, 1)
         if not isinstance(backbone, Backbone):
             raise ProblemError(f"{name}: backbone={backbone!r}; give one of blackbox.gflownets")
         if not isinstance(policy, Policy):
@@ -85,9 +86,7 @@ class GFNOptimizer(Optimizer):
             construction = problem.space.construction(construction)  # type: ignore[arg-type]
         self.construction = construction
         self.backbone = backbone
-        self._n_init = n_init
         self._policy = policy
-        self._batch_size = batch_size
         self.known = Known(problem, construction)
         with alone():
             self.sampler = Sampler(
@@ -148,8 +147,8 @@ class GFNOptimizer(Optimizer):
         condition: Tensor | None,
     ) -> Batch:
         """n samples, of one (1, c) condition where the sampler takes one."""
-        whole(type(self).__name__, "n", n, 1)
-        within(type(self).__name__, "temperature", temperature, 0, 1e6)
+        check_count(f"{type(self).__name__}: n", n, 1)
+        check_range(f"{type(self).__name__}: temperature", temperature, 0, 1e6)
         with alone():
             if given:
                 begun = self.construction.partial(self._given(given))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from blackbox.arguments import check_count, check_range
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
@@ -20,7 +21,7 @@ from blackbox.gflownets.replay import replayed
 from blackbox.gflownets.training import alone
 from blackbox.optimizer import Supports
 from blackbox.optimizers.gflownets.base import DISCRETE, GFNOptimizer
-from blackbox.optimizers.gflownets.policy import Policy, whole, within
+from blackbox.optimizers.gflownets.policy import Policy
 from blackbox.space.construction import Construction
 
 Reward: TypeAlias = Literal["boltzmann", "proportional"] | Callable[[Batch], Array]
@@ -82,7 +83,7 @@ class GFlowNet(GFNOptimizer):
             raise ProblemError(
                 f'GFlowNet: reward={reward!r}; give "boltzmann", "proportional" or a function'
             )
-        within("GFlowNet", "beta", beta, 0, 1e6)
+        check_range("GFlowNet: beta", beta, 0, 1e6)
         super().__init__(
             problem,
             construction=construction,
@@ -120,9 +121,9 @@ class GFlowNet(GFNOptimizer):
             ProblemError: an argument is out of its range; or a reward is negative, NaN or
                 infinite, or all candidates of a step have a reward of zero, before that step.
         """
-        whole("GFlowNet.train", "steps", steps, 0)
-        whole("GFlowNet.train", "n", n, 1)
-        whole("GFlowNet.train", "local_search", local_search, 0)
+        check_count("GFlowNet.train: steps", steps, 0)
+        check_count("GFlowNet.train: n", n, 1)
+        check_count("GFlowNet.train: local_search", local_search, 0)
         if self._reward == "boltzmann" and len(self.known.good) < 2:
             raise ProblemError(
                 'GFlowNet.train: reward="boltzmann" standardises by what was told, which is '

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from blackbox.arguments import check_count
 from blackbox.batch import Array
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
@@ -21,7 +22,7 @@ from blackbox.metrics.pareto import is_nondominated
 from blackbox.optimizer import Supports
 from blackbox.optimizers.gflownets.base import DISCRETE, GFNOptimizer
 from blackbox.optimizers.gflownets.known import ranked
-from blackbox.optimizers.gflownets.policy import Policy, whole
+from blackbox.optimizers.gflownets.policy import Policy
 from blackbox.space.construction import Construction
 
 _POLICY = Policy()
@@ -118,8 +119,8 @@ class OrderPreservingGFN(GFNOptimizer):
             ProblemError: an argument is out of its range, an outcome is not finite, or the problem
                 cannot be evaluated.
         """
-        whole("OrderPreservingGFN.train", "steps", steps, 0)
-        whole("OrderPreservingGFN.train", "n", n, 2)
+        check_count("OrderPreservingGFN.train: steps", steps, 0)
+        check_count("OrderPreservingGFN.train: n", n, 2)
         losses = np.empty(steps)
         with alone():
             for i in range(steps):

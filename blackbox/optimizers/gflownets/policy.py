@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from blackbox.arguments import check_count, check_flag, check_range
 from blackbox.errors import ProblemError
 
 
@@ -35,32 +35,10 @@ class Policy:
     def __post_init__(self) -> None:
         if not isinstance(self.hidden, list | tuple):
             raise ProblemError(f"Policy: hidden={self.hidden!r} must be a tuple of widths")
-        if not isinstance(self.learn_backward, bool):
-            raise ProblemError(f"Policy: learn_backward={self.learn_backward!r} must be a bool")
+        check_flag("Policy: learn_backward", self.learn_backward)
         for width in self.hidden:
-            whole("Policy", "hidden", width, 1)
-        whole("Policy", "steps", self.steps, 0)
-        within("Policy", "lr", self.lr, 0, 1)
-        within("Policy", "lr_z", self.lr_z, 0, 1)
-        within("Policy", "epsilon", self.epsilon, 0, 1)
-
-
-def whole(name: str, field: str, value: Any, least: int) -> None:
-    """Refuse what is no int of at least ``least``.
-
-    Raises:
-        ProblemError: names the argument.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ProblemError(f"{name}: {field}={value!r} must be an int of at least {least}")
-
-
-def within(name: str, field: str, value: Any, low: float, high: float) -> None:
-    """Refuse what is no number in [low, high].
-
-    Raises:
-        ProblemError: names the argument.
-    """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not low <= value <= high:
-        raise ProblemError(f"{name}: {field}={value!r} must be a number from {low:g} to {high:g}")
+            check_count("Policy: hidden", width, 1)
+        check_count("Policy: steps", self.steps, 0)
+        check_range("Policy: lr", self.lr, 0, 1)
+        check_range("Policy: lr_z", self.lr_z, 0, 1)
+        check_range("Policy: epsilon", self.epsilon, 0, 1)

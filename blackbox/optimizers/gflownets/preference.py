@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from blackbox.arguments import check_count, check_range
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
@@ -20,7 +21,7 @@ from blackbox.gflownets.training import alone
 from blackbox.gflownets.walks import Walks
 from blackbox.optimizer import Supports
 from blackbox.optimizers.gflownets.base import DISCRETE, GFNOptimizer
-from blackbox.optimizers.gflownets.policy import Policy, whole, within
+from blackbox.optimizers.gflownets.policy import Policy
 from blackbox.space.construction import Construction
 
 _POLICY = Policy()
@@ -83,12 +84,12 @@ class PreferenceGFN(GFNOptimizer):
             )
         self._beta = beta if isinstance(beta, tuple) else (beta, beta)
         for value in self._beta:
-            within("PreferenceGFN", "beta", value, 0, 1e6)
+            check_range("PreferenceGFN: beta", value, 0, 1e6)
         if len(self._beta) != 2 or self._beta[0] > self._beta[1]:
             raise ProblemError(
                 f"PreferenceGFN: beta={beta!r}; give one number, or the least and the largest"
             )
-        within("PreferenceGFN", "concentration", concentration, 1e-6, 1e6)
+        check_range("PreferenceGFN: concentration", concentration, 1e-6, 1e6)
         self._tempered = self._beta[0] < self._beta[1]
         super().__init__(
             problem,
@@ -159,8 +160,8 @@ class PreferenceGFN(GFNOptimizer):
         Raises:
             ProblemError: an argument is out of its range.
         """
-        whole("PreferenceGFN.train", "steps", steps, 0)
-        whole("PreferenceGFN.train", "n", n, 1)
+        check_count("PreferenceGFN.train: steps", steps, 0)
+        check_count("PreferenceGFN.train: n", n, 1)
         losses = np.empty(steps)
         with alone():
             for i in range(steps):
@@ -216,7 +217,7 @@ class PreferenceGFN(GFNOptimizer):
         m = len(self.problem.objectives)
         w = checked(np.full(m, 1 / m) if preference is None else preference, m)
         if beta is not None:
-            within("PreferenceGFN", "beta", beta, *self._beta)
+            check_range("PreferenceGFN: beta", beta, *self._beta)
         return self._code(w[None], np.full(1, self._beta[1] if beta is None else beta))
 
     def _log_reward(self, u: Array, w: Array, beta: Array) -> Tensor:

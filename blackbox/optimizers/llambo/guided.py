@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from blackbox.arguments import check_count
 from blackbox.batch import Array
-from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
 from blackbox.optimizers.llambo.base import LanguageModelOptimizer
 from blackbox.optimizers.llambo.settings import Settings
@@ -52,9 +52,7 @@ class LLMGuided(LanguageModelOptimizer):
         seed: int | None = None,
     ) -> None:
         super().__init__(problem, llm, about, settings, max_tokens, max_cost, seed)
-        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-            raise ProblemError(f"LLMGuided: batch={batch!r} must be a positive int")
-        self._batch = batch
+        self._batch = check_count("LLMGuided: batch", batch, 1)
 
     @property
     def batch_size(self) -> int:

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from blackbox.arguments import check_count, check_flag
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
@@ -67,13 +68,13 @@ class LLAMBO(LanguageModelOptimizer):
         seed: int | None = None,
     ) -> None:
         super().__init__(problem, llm, about, settings, max_tokens, max_cost, seed)
-        if isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 0:
-            raise ProblemError(f"LLAMBO: n_init={n_init!r} must be an int of at least 0")
+        n_init = check_count("LLAMBO: n_init", n_init, 0)
+        check_flag("LLAMBO: warm_start", warm_start)
         if surrogate not in ("discriminative", "generative", None):
             raise ProblemError(
                 f"LLAMBO: surrogate={surrogate!r}; give 'discriminative', 'generative' or None"
             )
-        self._n_init, self._warm_start, self._surrogate = n_init, bool(warm_start), surrogate
+        self._n_init, self._warm_start, self._surrogate = n_init, warm_start, surrogate
         self._queue = np.empty((0, self._features.width))
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from blackbox.errors import ProblemError
+from blackbox.arguments import check_count, check_flag, check_range
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,7 @@ class Settings:
     def __post_init__(self) -> None:
         least = {"candidates": 1, "completions": 1, "predictions": 1, "orders": 1, "examples": 1}
         for name, low in {**least, "thinking": 0}.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise ProblemError(f"Settings: {name}={value!r} must be an int of at least {low}")
+            check_count(f"Settings: {name}", getattr(self, name), low)
         ranges = {
             "alpha": (-1.0, 10.0),
             "quantile": (1e-6, 1.0),
@@ -63,9 +61,7 @@ class Settings:
             "top_p": (1e-6, 1.0),
             "timeout": (1e-3, 1e6),
         }
-        for name, (least_value, most) in ranges.items():
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not least_value <= value <= most:
-                raise ProblemError(
-                    f"Settings: {name}={value!r} must be a number from {least_value:g} to {most:g}"
-                )
+        for name, (lowest, most) in ranges.items():
+            check_range(f"Settings: {name}", getattr(self, name), lowest, most)
+        for name in ("anonymous", "permuted"):
+            check_flag(f"Settings: {name}", getattr(self, name))

@@ -57,7 +57,7 @@ class Annealing(EmitterOptimizer):
     ) -> None:
         super().__init__(problem, seed)
         name = type(self).__name__
-        finite = is_number(threshold_min) and math.isfinite(threshold_min)  # type: ignore[arg-type]
+        finite = is_number(threshold_min) and math.isfinite(threshold_min)
         if threshold_min is not None and not finite:
             raise ProblemError(f"{name}: threshold_min={threshold_min!r} must be finite or None")
         given = archive_of(problem, cells)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blackbox.arguments import is_whole
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
 from blackbox.plot.data.beliefs import Source, bayes_of, expected, model_of
@@ -59,7 +60,7 @@ def importances(
         TellError: no row has succeeded yet.
     """
     optimizer = bayes_of(source)
-    if not isinstance(samples, int) or samples < 2 or samples & (samples - 1):
+    if not is_whole(samples, 2) or samples & (samples - 1):
         raise ProblemError(f"samples={samples!r} must be a power of two of at least 2")
     from scipy.stats import qmc
 
