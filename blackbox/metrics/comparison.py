@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import is_number, is_whole
 from blackbox.errors import BatchError, require
 from blackbox.metrics.illumination import Elites, Run, elites_of, illumination, same_cells
 from blackbox.metrics.pareto import hypervolume
 from blackbox.metrics.quality_diversity import cqd_score, moqd_score
-from blackbox.metrics.scores import Floats
+from blackbox.metrics.scores import Floats, count, numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,11 +113,14 @@ def compare_archives(
             cells hold fronts.
     """
     groups = _groups(archives)
-    if not 0 < level < 1 or resamples < 1:
-        raise BatchError(f"level={level}, resamples={resamples}; give 0 < level < 1 and at least 1")
+    if not is_number(level) or not 0 < level < 1:
+        raise BatchError(f"level={level!r}; give a number above 0 and below 1")
+    if not is_whole(seed, 0):
+        raise BatchError(f"seed={seed!r}; give an int of at least 0")
+    resamples = count("resamples", resamples)
     runs = [run for group in groups.values() for run in group]
     same_cells(runs)
-    fronts = [np.ndim(r[1] if isinstance(r, tuple) else r.scores) == 2 for r in runs]
+    fronts = [numbers("scores", r[1] if isinstance(r, tuple) else r.scores).ndim == 2 for r in runs]
     rng = np.random.default_rng(seed)
     if all(fronts) and all(_columns(run) > 1 for run in runs):
         whole = _of_fronts(runs, reference)
@@ -124,8 +128,8 @@ def compare_archives(
         whole = _of_elites(runs, offset, rng)
     owner = np.repeat(np.arange(len(groups)), [len(group) for group in groups.values()])
     values = {
-        metric: {name: numbers[owner == i] for i, name in enumerate(groups)}
-        for metric, numbers in whole.items()
+        metric: {name: found[owner == i] for i, name in enumerate(groups)}
+        for metric, found in whole.items()
     }
     intervals = {
         metric: {name: _interval(v, level, resamples, rng) for name, v in methods.items()}
@@ -151,7 +155,7 @@ def _of_elites(runs: list[Run], offset: float, rng: np.random.Generator) -> dict
     """Metric to (r,) values, for cells with one elite each."""
     maps = [elites_of(run) for run in runs]
     lit = illumination(runs, offset=offset)
-    numbers: dict[str, Floats] = {
+    found: dict[str, Floats] = {
         "global performance": lit.global_performance,
         "global reliability": lit.global_reliability,
         "precision": lit.precision,
@@ -161,32 +165,32 @@ def _of_elites(runs: list[Run], offset: float, rng: np.random.Generator) -> dict
     }
     archives = [run for run in runs if not isinstance(run, tuple)]
     if len(archives) < len(runs):
-        return numbers
-    numbers["filled"] = _filled(archives)
-    most = float(numbers["best"].max())
+        return found
+    found["filled"] = _filled(archives)
+    most = float(found["best"].max())
     if most > offset:
         low, high = archives[0].low, archives[0].high
         targets = rng.uniform(low, high, (_TARGETS, len(low)))
         score = partial(cqd_score, low=low, high=high, least=offset, most=most, targets=targets)
-        numbers["CQD score"] = np.array([score(np.ravel(a.scores), a.measures) for a in archives])
-    return numbers
+        found["CQD score"] = np.array([score(np.ravel(a.scores), a.measures) for a in archives])
+    return found
 
 
 def _of_fronts(runs: list[Run], reference: npt.ArrayLike | None) -> dict[str, Floats]:
     """Metric to (r,) values, for cells with Pareto fronts."""
     maps = [run if isinstance(run, tuple) else (run.cells, run.scores) for run in runs]
-    pooled = np.concatenate([np.asarray(scores, np.float64) for _, scores in maps])
+    pooled = np.concatenate([numbers("scores", scores) for _, scores in maps])
     if not len(pooled):
         raise BatchError("no run has an elite; there is nothing to compare")
     point = np.nanmin(pooled, axis=0) if reference is None else reference
     cells = [set(np.asarray(c)[np.asarray(c) >= 0].tolist()) for c, _ in maps]
-    numbers = {
+    found = {
         "MOQD score": np.array([moqd_score(s, c, point) for c, s in maps]),
         "hypervolume": np.array([hypervolume(s, point) for _, s in maps]),
         "coverage": np.array([len(c) for c in cells]) / len(set().union(*cells)),
     }
     archives = [run for run in runs if not isinstance(run, tuple)]
-    return numbers | ({"filled": _filled(archives)} if len(archives) == len(runs) else {})
+    return found | ({"filled": _filled(archives)} if len(archives) == len(runs) else {})
 
 
 def _filled(archives: list[Elites]) -> Floats:
@@ -195,7 +199,7 @@ def _filled(archives: list[Elites]) -> Floats:
 
 
 def _columns(run: Run) -> int:
-    scores = np.asarray(run[1] if isinstance(run, tuple) else run.scores)
+    scores = numbers("scores", run[1] if isinstance(run, tuple) else run.scores)
     return scores.shape[1] if scores.ndim == 2 else 1
 
 

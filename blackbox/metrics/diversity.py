@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from blackbox.batch import Array
 from blackbox.errors import BatchError
-from blackbox.metrics.scores import Floats, score_table
+from blackbox.metrics.scores import Floats, array, count, numbers, score_table
 
 # Pairs whose tables of edit distances are filled in at once.
 _PAIRS = 20_000
@@ -26,10 +26,10 @@ def top_k_mean(scores: npt.ArrayLike, k: int) -> float:
     Raises:
         BatchError: wrong shape, or ``k`` below 1.
     """
-    values = np.asarray(scores, dtype=np.float64)
-    if values.ndim != 1 or k < 1:
-        raise BatchError(f"top_k_mean: scores of shape {values.shape}, k={k}; give (n,), k >= 1")
-    best = np.sort(values[~np.isnan(values)])[-k:]
+    values = numbers("scores", scores)
+    if values.ndim != 1:
+        raise BatchError(f"top_k_mean: scores of shape {values.shape}; give (n,)")
+    best = np.sort(values[~np.isnan(values)])[-count("k", k) :]
     return float(best.mean()) if len(best) else float("nan")
 
 
@@ -103,7 +103,7 @@ def pc_entropy(scores: npt.ArrayLike, front: npt.ArrayLike) -> float:
 
 
 def _table(rows: npt.ArrayLike) -> Array:
-    table = np.asarray(rows)
+    table = array("rows", rows)
     if table.ndim != 2:
         raise BatchError(f"rows have shape {table.shape}; give (n, k)")
     return table

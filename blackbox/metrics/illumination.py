@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from blackbox.errors import BatchError
 from blackbox.metrics.quality_diversity import Ints, best_of_cells
-from blackbox.metrics.scores import Floats
+from blackbox.metrics.scores import Floats, finite, numbers
 
 
 class Elites(Protocol):
@@ -87,8 +87,8 @@ def illumination(runs: Sequence[Run], *, offset: float = 0.0) -> Illumination:
         The four numbers of each run.
 
     Raises:
-        BatchError: no run, none of them with an elite, archives of different cells, or a score
-            below the offset.
+        BatchError: no run, what is none, none of them with an elite, archives of different
+            cells, or a score below the offset.
     """
     if not isinstance(runs, Sequence) or not len(runs):
         raise BatchError(f"runs is {runs!r}; give a list of archives or (cells, scores) pairs")
@@ -100,7 +100,7 @@ def illumination(runs: Sequence[Run], *, offset: float = 0.0) -> Illumination:
     if not len(filled):
         raise BatchError("no run has an elite; there is nothing to compare")
     lowest = min(float(scores.min()) for _, scores in maps if len(scores))
-    if not np.isfinite(offset) or lowest < offset:
+    if lowest < finite("offset", offset, "the least possible score"):
         raise BatchError(
             f"offset={offset} but an elite scores {lowest}: ratios to the best need scores above "
             "it; give the least possible score as offset"
@@ -135,7 +135,7 @@ def elites_of(run: Run) -> tuple[Ints, Floats]:
         BatchError: wrong shapes or types, or several objectives.
     """
     cells, scores = run if isinstance(run, tuple) else (run.cells, run.scores)
-    values = np.asarray(scores, dtype=np.float64)
+    values = numbers("scores", scores)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim == 2:
@@ -149,8 +149,12 @@ def same_cells(runs: Sequence[Run]) -> None:
     """Refuse archives whose cells of the same number are not the same cell.
 
     Raises:
-        BatchError: names the first difference.
+        BatchError: names the first difference, or what is no archive.
     """
+    for run in runs:
+        pair = isinstance(run, tuple) and len(run) == 2
+        if not pair and not (hasattr(run, "cells") and hasattr(run, "scores")):
+            raise BatchError(f"a run is {run!r}; give an archive or a pair (cells, scores)")
     archives = [run for run in runs if not isinstance(run, tuple)]
     if len(archives) > 1 and any(hasattr(run, "novelty") for run in archives):
         raise BatchError(

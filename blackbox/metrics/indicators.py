@@ -12,7 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from blackbox.errors import BatchError
-from blackbox.metrics.scores import Floats, call_moocore, score_point, score_table, weight_table
+from blackbox.metrics.scores import (
+    Floats,
+    call_moocore,
+    count,
+    score_point,
+    score_table,
+    weight_table,
+)
 
 
 def igd_plus(scores: npt.ArrayLike, reference: npt.ArrayLike) -> float:
@@ -179,8 +186,7 @@ def lattice_weights(m: int, divisions: int) -> Floats:
     Raises:
         BatchError: ``m`` or ``divisions`` is below 1.
     """
-    if m < 1 or divisions < 1:
-        raise BatchError(f"lattice_weights({m}, {divisions}): give m and divisions of at least 1")
+    m, divisions = count("m", m), count("divisions", divisions)
     rows = np.zeros((1, 0), dtype=np.int64)
     for _ in range(m - 1):
         left = divisions - rows.sum(axis=1)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from blackbox.errors import BatchError
 from blackbox.metrics.pareto import is_nondominated
-from blackbox.metrics.scores import Floats
+from blackbox.metrics.scores import Floats, array, numbers
 
 
 def l1_distance(law: npt.ArrayLike, target: npt.ArrayLike) -> float:
@@ -64,10 +64,11 @@ def modes_found(positions: npt.ArrayLike, modes: npt.ArrayLike) -> int:
     Raises:
         BatchError: wrong shapes or types, or a position out of range.
     """
-    wanted = np.asarray(modes)
+    wanted = array("modes", modes)
     if wanted.ndim != 1 or wanted.dtype != bool:
         raise BatchError(f"modes have shape {wanted.shape}, type {wanted.dtype}; give (N,) bools")
-    where = np.asarray(positions, dtype=np.int64 if np.size(positions) == 0 else None)
+    where = array("positions", positions)
+    where = where if where.size else where.astype(np.int64)
     if where.ndim != 1 or where.dtype.kind not in "iu":
         raise BatchError(
             f"positions have shape {where.shape}, type {where.dtype}; give (n,) whole numbers"
@@ -105,7 +106,7 @@ def _two_laws(law: npt.ArrayLike, target: npt.ArrayLike) -> tuple[Floats, Floats
 
 
 def _law(name: str, values: npt.ArrayLike) -> Floats:
-    p = np.asarray(values, dtype=np.float64)
+    p = numbers(name, values)
     if p.ndim != 1 or not (p >= 0).all() or abs(p.sum() - 1) > 1e-3:
         raise BatchError(
             f"{name} of shape {p.shape} sums to {p.sum()}; give (N,) probabilities of at least 0 "

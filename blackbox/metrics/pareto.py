@@ -6,11 +6,12 @@ Larger is better. a dominates b when a >= b in every objective and a > b in one.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import is_number
 from blackbox.errors import BatchError
 from blackbox.metrics.scores import Floats, attained, call_moocore, score_point, score_table
 
@@ -145,13 +146,16 @@ def attainment(
         BatchError: no runs, wrong shapes, more than three objectives, or a level out of range.
         MissingExtraError: moocore is not installed.
     """
+    for name, given in (("runs", runs), ("levels", levels)):
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise BatchError(f"{name} is {given!r}; give a list")
     tables = [table[valid] for table, valid in (score_table("runs", run) for run in runs)]
     widths = {table.shape[1] for table in tables}
     if len(widths) != 1 or not widths <= {2, 3}:
         raise BatchError(
             f"runs have {sorted(widths)} objectives; give at least one run, each with 2 or 3"
         )
-    if not all(0 < level <= 1 for level in levels):
+    if not all(is_number(level) and 0 < level <= 1 for level in levels):
         raise BatchError(f"levels are {list(levels)}; give shares above 0 and at most 1")
     filled = [table for table in tables if len(table)]
     # Rounding must not ask for one run more: 0.1 * 30 is above 3.

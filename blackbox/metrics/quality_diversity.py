@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from blackbox.errors import BatchError
 from blackbox.metrics.pareto import hypervolume
-from blackbox.metrics.scores import Floats, score_point, score_table
+from blackbox.metrics.scores import Floats, array, count, finite, numbers, score_point, score_table
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
@@ -31,8 +31,7 @@ def qd_score(scores: npt.ArrayLike, cells: npt.ArrayLike, *, offset: float = 0.0
     Raises:
         BatchError: wrong shapes or types, or a best score below the offset.
     """
-    if not np.isfinite(offset):
-        raise BatchError(f"offset is {offset!r}; give the least possible score, a finite number")
+    offset = finite("offset", offset, "the least possible score")
     filled, best = best_of_cells(cells, scores)
     if not len(filled):
         return 0.0
@@ -70,7 +69,7 @@ def archive_profile(
         BatchError: wrong shapes or types, or a cell of ``n_cells`` or above.
     """
     filled, best = best_of_cells(cells, scores)
-    levels = np.asarray(thresholds, dtype=np.float64)
+    levels = numbers("thresholds", thresholds)
     if levels.ndim != 1 or np.isnan(levels).any():
         raise BatchError(
             f"thresholds have shape {levels.shape}; give (t,) numbers, none of them NaN"
@@ -117,10 +116,14 @@ def cqd_score(
     Raises:
         BatchError: wrong shapes, or a range without width.
     """
-    values = np.asarray(scores, dtype=np.float64)
-    places, wanted = np.asarray(measures, np.float64), np.asarray(targets, np.float64)
-    span = np.asarray(high, np.float64) - np.asarray(low, np.float64)
-    weights = np.asarray(penalties, dtype=np.float64)
+    values, places = numbers("scores", scores), numbers("measures", measures)
+    wanted, weights = numbers("targets", targets), numbers("penalties", penalties)
+    top, bottom = numbers("high", high), numbers("low", low)
+    least = finite("least", least, "the score that counts as 0")
+    most = finite("most", most, "the score that counts as 1")
+    if top.shape != bottom.shape:
+        raise BatchError(f"low has shape {bottom.shape}, high {top.shape}; give (m,) both")
+    span = top - bottom
     m = span.size
     if values.ndim != 1 or places.shape != (len(values), m) or span.shape != (m,):
         raise BatchError(
@@ -196,7 +199,7 @@ def best_of_cells(cells: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Ints, Fl
         BatchError: wrong shapes or types.
     """
     where = _cells(cells)
-    values = np.asarray(scores, dtype=np.float64)
+    values = numbers("scores", scores)
     if values.shape != where.shape:
         raise BatchError(
             f"scores have shape {values.shape} where cells have {where.shape}; give (n,) both"
@@ -209,15 +212,14 @@ def best_of_cells(cells: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Ints, Fl
 
 
 def _checked_size(cells: Ints, n_cells: int) -> int:
-    if n_cells < 1:
-        raise BatchError(f"n_cells is {n_cells}; give at least 1")
+    n_cells = count("n_cells", n_cells)
     if cells.size and cells.max() >= n_cells:
         raise BatchError(f"cell {cells.max()} does not exist: there are n_cells={n_cells}")
     return n_cells
 
 
 def _cells(values: npt.ArrayLike) -> Ints:
-    cells = np.asarray(values)
+    cells = array("cells", values)
     if cells.size == 0:
         cells = cells.astype(np.int64)
     if cells.ndim != 1 or cells.dtype.kind not in "iu":

@@ -7,14 +7,11 @@ noise (Frazier 2018, *A tutorial on Bayesian optimization*, section 2).
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
 import numpy.typing as npt
 
 from blackbox.errors import BatchError
-
-Floats: TypeAlias = npt.NDArray[np.float64]
+from blackbox.metrics.scores import Floats, finite, numbers
 
 
 def best_so_far(scores: npt.ArrayLike) -> Floats:
@@ -90,10 +87,7 @@ def inference_regret(recommended: npt.ArrayLike, optimum: float) -> Floats:
 
 
 def _column(name: str, values: npt.ArrayLike) -> Floats:
-    try:
-        column = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise BatchError(f"{name} must be an (n,) array of numbers") from error
+    column = numbers(name, values)
     if column.ndim == 2 and column.shape[1] == 1:
         column = column[:, 0]
     if column.ndim != 1:
@@ -105,6 +99,4 @@ def _column(name: str, values: npt.ArrayLike) -> Floats:
 
 
 def _optimum(value: float) -> float:
-    if not np.isfinite(value):
-        raise BatchError(f"optimum is {value!r}; give the best possible score, a finite number")
-    return float(value)
+    return finite("optimum", value, "the best possible score")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import is_number, is_whole
+from blackbox.batch import Array
 from blackbox.errors import BatchError, require
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -22,12 +25,55 @@ def call_moocore(name: str, points: Floats, **options: Any) -> Any:
     return function(np.ascontiguousarray(points), maximise=True, **options)
 
 
+def numbers(name: str, values: npt.ArrayLike) -> Floats:
+    """Values as an array of floats.
+
+    Raises:
+        BatchError: they are no numbers.
+    """
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BatchError(f"{name} is {values!r}; give an array of numbers") from error
+
+
+def array(name: str, values: npt.ArrayLike) -> Array:
+    """Values as an array of any type.
+
+    Raises:
+        BatchError: they are lists of different lengths.
+    """
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise BatchError(f"{name} is {values!r}; give lists of equal lengths") from error
+
+
+def finite(name: str, value: object, what: str) -> float:
+    """A finite number, which ``what`` describes.
+
+    Raises:
+        BatchError: it is none.
+    """
+    if not is_number(value) or not abs(value) <= sys.float_info.max:
+        raise BatchError(f"{name} is {value!r}; give {what}, a finite number")
+    return float(value)
+
+
+def count(name: str, value: object) -> int:
+    """A positive int.
+
+    Raises:
+        BatchError: it is none.
+    """
+    if not is_whole(value, 1):
+        raise BatchError(f"{name} is {value!r}; give an int of at least 1")
+    return int(value)
+
+
 def score_table(name: str, values: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """The (n, m) table, and (n,) which of its rows hold no NaN."""
-    try:
-        table = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise BatchError(f"{name} must be an (n, m) array of numbers") from error
+    table = numbers(name, values).copy()
     if table.ndim != 2 or not 1 <= table.shape[1] <= MAX_OBJECTIVES:
         raise BatchError(
             f"{name} has shape {table.shape}; give (n, m), one column per objective "
@@ -38,10 +84,7 @@ def score_table(name: str, values: npt.ArrayLike) -> tuple[Floats, npt.NDArray[n
 
 def score_point(name: str, values: npt.ArrayLike, m: int) -> Floats:
     """A finite point (m,); one number stands for all objectives."""
-    try:
-        point = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise BatchError(f"{name} must be {m} numbers; got {values!r}") from error
+    point = numbers(name, values)
     if point.shape not in ((), (m,)):
         raise BatchError(f"{name} has shape {point.shape}; the scores need ({m},)")
     if not np.isfinite(point).all():
@@ -62,7 +105,7 @@ def attained(runs: Sequence[Floats], count: int) -> Floats:
 
 def weight_table(values: npt.ArrayLike, m: int) -> Floats:
     """(k, m) finite weights of at least 0."""
-    weights = np.asarray(values, dtype=np.float64)
+    weights = numbers("weights", values)
     if weights.ndim != 2 or not len(weights) or weights.shape[1] != m:
         raise BatchError(f"weights have shape {weights.shape}; give (k, {m}) with k >= 1")
     if not (np.isfinite(weights).all() and (weights >= 0).all()):

@@ -224,6 +224,13 @@ def test_fronts_in_cells():
     ("call", "message"),
     [
         (lambda: metrics.illumination([]), "give a list of archives"),
+        (lambda: metrics.illumination([7]), "a run is 7; give an archive or a pair"),
+        (lambda: metrics.illumination([([0], ["a"])]), "scores is .* give an array of numbers"),
+        (lambda: metrics.illumination([([0], [1.0])], offset="x"), "offset is 'x'; give the least"),
+        (lambda: metrics.compare_archives(3), "a run is 3; give an archive or a pair"),
+        (lambda: metrics.compare_archives([([0], [1.0])], level="x"), "level='x'; give"),
+        (lambda: metrics.compare_archives([([0], [1.0])], resamples=1.5), "resamples is 1.5"),
+        (lambda: metrics.compare_archives([([0], [1.0])], seed=-1), "seed=-1; give an int"),
         (lambda: metrics.illumination([archive([], [])]), "no run has an elite"),
         (
             lambda: metrics.illumination([archive([0], [1.0]), archive([0], [1.0], size=9)]),
@@ -265,6 +272,18 @@ def test_fronts_in_cells():
                 [1.0], [[0.0]], low=[0], high=[1], least=0, most=1, targets=[0]
             ),
             "targets have shape",
+        ),
+        (
+            lambda: metrics.cqd_score(
+                [1.0], [[0.0]], low=[0], high=[1, 2], least=0, most=1, targets=[[0]]
+            ),
+            r"low has shape \(1,\), high \(2,\)",
+        ),
+        (
+            lambda: metrics.cqd_score(
+                [1.0], [[0.0]], low=[0], high=[1], least="a", most=1, targets=[[0]]
+            ),
+            "least is 'a'; give the score that counts as 0",
         ),
         (
             lambda: metrics.cqd_score(

@@ -69,7 +69,9 @@ def test_gd_plus_is_the_mean_shortfall_of_the_set():
     [
         (lambda: metrics.hamming_diversity([1, 2]), "give .n, k."),
         (lambda: metrics.edit_diversity("abc"), "give .n, k."),
-        (lambda: metrics.top_k_mean([1.0], 0), "k=0"),
+        (lambda: metrics.top_k_mean([1.0], 0), "k is 0; give an int"),
+        (lambda: metrics.top_k_mean(["a"], 1), "scores is .*; give an array of numbers"),
+        (lambda: metrics.hamming_diversity([[1], [1, 2]]), "lists of equal lengths"),
         (lambda: metrics.pc_entropy([[0, 1]], [[1]]), "front has shape"),
         (lambda: metrics.gd_plus([[0, 1]], [[1]]), "reference has shape"),
     ],

@@ -40,6 +40,7 @@ def test_pareto_mass_is_the_share_on_the_front():
         (lambda: metrics.jensen_shannon([0.5, 0.5], [1.5, -0.5]), "target of shape"),
         (lambda: metrics.l1_distance([1.0], [0.5, 0.5]), "1 candidates where target has 2"),
         (lambda: metrics.l1_distance([np.nan, 1.0], [0.5, 0.5]), "law of shape"),
+        (lambda: metrics.l1_distance("x", [1.0]), "law is 'x'; give an array of numbers"),
         (lambda: metrics.modes_found([0.5], [True]), "whole numbers"),
         (lambda: metrics.modes_found([1], [True]), "from 0 to 0"),
         (lambda: metrics.modes_found([0], [1]), "bools"),

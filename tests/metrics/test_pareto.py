@@ -254,7 +254,7 @@ def test_arguments_are_not_written():
         (lambda: metrics.is_nondominated(np.empty((1, 300))), "at most 255"),
         (lambda: metrics.hypervolume([[1, 2]], [0, 0, 0]), r"reference has shape \(3,\)"),
         (lambda: metrics.hypervolume([[1, 2]], [0, np.nan]), "give finite numbers"),
-        (lambda: metrics.hypervolume([[1, 2]], "no"), "must be 2 numbers"),
+        (lambda: metrics.hypervolume([[1, 2]], "no"), "reference is 'no'; give an array"),
         (lambda: metrics.igd_plus([[1, 2]], [[1, 2, 3]]), "as many objectives"),
         (lambda: metrics.igd_plus([[1, 2]], np.empty((0, 2))), "r >= 1"),
         (lambda: metrics.epsilon_additive([[1, 2]], [[1, 2], [np.nan, 1]]), "reference row 1"),
@@ -264,7 +264,9 @@ def test_arguments_are_not_written():
         (lambda: metrics.r2([[1, 6]], 5), r"score 6.0 of objective 1 is beyond ideal\[1\]=5.0"),
         (lambda: metrics.r2([[1, 2]], 5, weights=[[1, 2, 3]]), r"give \(k, 2\)"),
         (lambda: metrics.r2([[1, 2]], 5, weights=[[1, -2]]), "at least 0"),
-        (lambda: metrics.lattice_weights(0, 3), "at least 1"),
+        (lambda: metrics.r2([[1, 2]], 5, weights="a"), "weights is 'a'; give an array"),
+        (lambda: metrics.lattice_weights(0, 3), "m is 0; give an int of at least 1"),
+        (lambda: metrics.lattice_weights(2, 1.5), "divisions is 1.5; give an int"),
     ],
 )
 def test_bad_input_names_what_to_give(call, message):
@@ -320,6 +322,9 @@ def test_attainment_of_runs_that_all_failed():
         ([[[1, 2]], [[1, 2, 3]]], [0.5], r"\[2, 3\] objectives"),
         ([[[1, 2, 3, 4]]], [0.5], "each with 2 or 3"),
         ([[[1, 2]]], [0.0], "above 0"),
+        ([[[1, 2]]], ["a"], "above 0"),
+        ([[[1, 2]]], 0.5, "levels is 0.5; give a list"),
+        (3, [0.5], "runs is 3; give a list"),
     ],
 )
 def test_attainment_of_bad_input(runs, levels, message):

@@ -46,9 +46,11 @@ def test_another_row_never_lowers_either(table):
         (lambda: metrics.qd_score([-1.0], [3]), "elite of cell 3 scores -1.0, below offset=0.0"),
         (lambda: metrics.qd_score([1.0], [0.5]), "whole numbers"),
         (lambda: metrics.qd_score([1.0], [0], offset=math.nan), "offset is nan"),
+        (lambda: metrics.qd_score([1.0], [0], offset="x"), "offset is 'x'; give the least"),
         (lambda: metrics.coverage([7], 7), "cell 7 does not exist"),
         (lambda: metrics.coverage([[1]], 7), "whole numbers"),
         (lambda: metrics.coverage([1], 0), "n_cells is 0"),
+        (lambda: metrics.coverage([1], 1.5), "n_cells is 1.5; give an int"),
         (lambda: metrics.coverage([1], 7, scores=[1.0, 2.0]), "where cells have"),
     ],
 )

@@ -55,6 +55,7 @@ def test_an_infinitely_bad_first_row_is_an_incumbent():
         (lambda: metrics.best_so_far([[1.0, 2.0]]), "use hypervolume_trace"),
         (lambda: metrics.simple_regret(["x"], 0.0), "array of numbers"),
         (lambda: metrics.simple_regret([1.0], math.nan), "optimum is nan"),
+        (lambda: metrics.simple_regret([1.0], "a"), "optimum is 'a'; give the best possible"),
         (lambda: metrics.inference_regret(3.0, 0.0), r"recommended has shape \(\)"),
     ],
 )
