@@ -155,9 +155,15 @@ class Archive(ABC):
         return self._table[name]
 
     def nearest(self, measures: Floats) -> Ints:
-        """(q,) positions of the elites nearest to (q, m) measures, in units of the ranges."""
-        own, wanted = self._unit(self._own["measures"]), self._unit(measures)
-        return np.array([np.argmin(((own - at) ** 2).sum(axis=1)) for at in wanted], dtype=int)
+        """(q,) positions of the elites nearest to (q, m) measures, in units of the ranges.
+
+        Of equally near ones that of the least cell, however the rows lie in memory.
+        """
+        order = self._order
+        own, wanted = self._unit(self._own["measures"][order]), self._unit(measures)
+        least = [np.argmin(((own - at) ** 2).sum(axis=1)) for at in wanted]
+        nearest: Ints = order[np.array(least, dtype=int)]
+        return nearest
 
     def best_near(self, measures: npt.ArrayLike) -> Batch:
         """The elite to use for each of (q, m) wanted measures, or for one of (m,).
@@ -207,10 +213,9 @@ class Archive(ABC):
             BatchError: a column is missing or of another width, or parents of another number.
         """
         n = len(batch)
-        if parents is not None and np.shape(parents) != (n,):
-            raise BatchError(
-                f"add: parents have shape {np.shape(parents)}; give one id a row, ({n},)"
-            )
+        parents = None if parents is None else np.asarray(parents)
+        if parents is not None and parents.shape != (n,):
+            raise BatchError(f"add: parents have shape {parents.shape}; give one id a row, ({n},)")
         columns = batch.columns()
         if "id" not in columns:
             columns["id"] = np.full(n, -1)
@@ -224,7 +229,7 @@ class Archive(ABC):
         good = columns.get("ok")
         if self.problem.constraints:
             good = self.problem.feasible(batch)
-        if good is not None and not good.all():
+        if good is not None:
             scores = np.where(good, scores, np.nan)
         measures = np.empty((n, len(self.low)))
         for j, m in enumerate(self.problem.measures):
