@@ -22,6 +22,7 @@ Row: TypeAlias = dict[str, Any]
 
 # One dtype for each kind of value, so that a column's type never depends on who wrote it.
 _KINDS = {"f": np.dtype(np.float64), "i": np.dtype(np.int64), "u": np.dtype(np.int64)}
+_NUMBERS = (np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.bool_))
 _SCALARS = (bool, int, float, str, type(None))
 
 
@@ -40,6 +41,28 @@ def as_column(name: str, values: npt.ArrayLike, n: int | None = None) -> Array:
     Raises:
         BatchError: ragged, of more than two dimensions, of the wrong length, or of another type.
     """
+    if type(values) is np.ndarray and values.dtype in _NUMBERS:
+        array: Array = values
+    else:
+        array = _converted(name, values)
+    if array.ndim == 0:
+        if n is None:
+            raise BatchError(f"column {name!r} is the scalar {values!r}; give one value a row")
+        array = np.full(n, array[()], dtype=array.dtype)
+    if array.ndim > 2:
+        raise BatchError(f"column {name!r} has shape {array.shape}; give (n,) or (n, k)")
+    if n is not None and len(array) != n:
+        raise BatchError(f"column {name!r} has {len(array)} rows where the batch has {n}")
+    if array.flags.writeable:
+        # A copy: whoever gave the values may go on writing into them.
+        shared = array is values or np.may_share_memory(array, values)
+        array = array.copy() if shared else array
+        array.setflags(write=False)
+    return array
+
+
+def _converted(name: str, values: npt.ArrayLike) -> Array:
+    """An array of one of the types that columns have."""
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -51,27 +74,15 @@ def as_column(name: str, values: npt.ArrayLike, n: int | None = None) -> Array:
         if not all(isinstance(value, str) for value in plain.flat):
             array, kind = plain, "O"
     if kind == "O":
-        array = _as_objects(name, array)
-    elif kind in _KINDS:
+        return _as_objects(name, array)
+    if kind in _KINDS:
         if kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
             raise BatchError(f"column {name!r} holds {array.max()}, which does not fit int64")
-        array = array.astype(_KINDS[kind], copy=False)
-    elif kind not in "bU":
+        return array.astype(_KINDS[kind], copy=False)
+    if kind not in "bU":
         raise BatchError(
             f"column {name!r} has type {array.dtype}; give float, int, bool or str values"
         )
-    if array.ndim == 0:
-        if n is None:
-            raise BatchError(f"column {name!r} is the scalar {values!r}; give one value a row")
-        array = np.full(n, array[()], dtype=array.dtype)
-    if array.ndim > 2:
-        raise BatchError(f"column {name!r} has shape {array.shape}; give (n,) or (n, k)")
-    if n is not None and len(array) != n:
-        raise BatchError(f"column {name!r} has {len(array)} rows where the batch has {n}")
-    if array.flags.writeable:
-        # A copy: whoever gave the values may go on writing into them.
-        array = array.copy() if np.may_share_memory(array, values) else array
-        array.flags.writeable = False
     return array
 
 

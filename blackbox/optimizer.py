@@ -6,6 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import reduce
 from numbers import Integral
 from typing import Any, ClassVar, final
 
@@ -304,11 +305,9 @@ class Optimizer(ABC):
         if ids.dtype != np.int64 or ids.ndim != 1:
             raise TellError(f"tell: column 'id' is {ids.dtype}{ids.shape}; give (n,) int64 ids")
         columns = {"id": ids, **self._inputs(batch, ids)}
-        ok = np.ones(n, dtype=bool)
         for name in self._outcomes:
-            columns[name] = values = self._outcome(batch, name)
-            if name not in self._gradients:
-                ok &= np.isfinite(values)
+            columns[name] = self._outcome(batch, name)
+        good = [np.isfinite(columns[n]) for n in self._outcomes if n not in self._gradients]
         try:
             self.problem.check_noise(columns)
         except ProblemError as error:
@@ -316,8 +315,8 @@ class Optimizer(ABC):
         if "ok" in batch:
             if batch["ok"].dtype != bool or batch["ok"].ndim != 1:
                 raise TellError(f"tell: column 'ok' is {batch['ok'].dtype}; give (n,) bools")
-            ok &= batch["ok"]
-        columns["ok"] = ok
+            good.append(batch["ok"])
+        columns["ok"] = reduce(np.logical_and, good)
         return Batch.of(columns, n)
 
     def _outcome(self, batch: Batch, name: str) -> Array:

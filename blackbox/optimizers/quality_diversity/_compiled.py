@@ -12,6 +12,9 @@ _ROWS = types.Array(int64, 1, "C", readonly=True)
 _ALONG = types.Array(float64, 1, "C", readonly=True)
 _SCALE = types.UniTuple(float64, 3)  # type: ignore[no-untyped-call]
 
+# Rows whose parents are fetched from memory at once, few enough to stay in the cache.
+_BLOCK = 64
+
 
 @njit([(_MATRIX, _ROWS, _ROWS, _ALONG, _SCALE, types.npy_rng)], cache=True)
 def iso_line(
@@ -35,11 +38,13 @@ def iso_line(
     step, low, high = scale
     n, d = len(first), column.shape[1]
     made = np.empty((n, d))
-    for i in range(n):
-        a, b, t = first[i], second[i], along[i]
-        for j in range(d):  # apart, so that the parents are on their way from memory all at once
-            made[i, j] = t * (column[b, j] - column[a, j])
-        for j in range(d):
-            child = column[a, j] + step * rng.standard_normal() + made[i, j]
-            made[i, j] = min(max(child, low), high)
+    for start in range(0, n, _BLOCK):
+        stop = min(start + _BLOCK, n)
+        for i in range(start, stop):
+            a, b, t = first[i], second[i], along[i]
+            for j in range(d):
+                made[i, j] = column[a, j] + t * (column[b, j] - column[a, j])
+        for i in range(start, stop):
+            for j in range(d):
+                made[i, j] = min(max(made[i, j] + step * rng.standard_normal(), low), high)
     return made

@@ -82,11 +82,15 @@ class ElitesOptimizer(Optimizer):
 
     def _shares(self, n: int) -> list[tuple[Archive, int]]:
         """The archives that give parents, and how many children each."""
-        filled = [a for a in (self._varied, self._infeasible) if a is not None and len(a)]
-        if len(filled) < 2:
-            return [((filled or [self._varied])[0], n)] if n else []
-        first = int(self.rng.binomial(n, 0.5))
-        return [(a, share) for a, share in zip(filled, (first, n - first), strict=True) if share]
+        elites, others = self._varied, self._infeasible
+        if others is None or not len(others):
+            shares = [(elites, n)]
+        elif not len(elites):
+            shares = [(others, n)]
+        else:
+            first = int(self.rng.binomial(n, 0.5))
+            shares = [(elites, first), (others, n - first)]
+        return [(archive, share) for archive, share in shares if share]
 
     def _children(self, archive: Archive, n: int, asked: int) -> Batch:
         """n children, whose ids begin with ``asked``; uniform draws while there are no elites."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -123,12 +125,12 @@ class _Litter:
         self.iso, self.first, self.second, self.rng = variation.iso, first, second, rng
         self.n, self.space, self.compiled = len(first), space, compiled
         self.along = variation.line * rng.standard_normal(self.n)
-        counts = {p.name: _count(p) for p in space if _discrete(p)}
+        discrete = [p for p in space if not isinstance(p, _CONTINUOUS)]
         self.changes: dict[str, Mask] = {}
-        if counts:
+        if discrete:
             self.crossed = rng.random(self.n) < variation.crossover
             rate = variation.rate or 1 / sum(p.size or 1 for p in space)
-            self.changes = self._changes(counts, rate)
+            self.changes = self._changes({p.name: _count(p) for p in discrete}, rate)
 
     def _changes(self, counts: Mapping[str, int], rate: float) -> dict[str, Mask]:
         """For each discrete parameter (n, count) which of its values change."""
@@ -178,11 +180,9 @@ class _Litter:
     def _real(self, p: Real, column: Array) -> Array:
         start, span = p.scale()
         if self.compiled and p.dim and not p.log:
-            from blackbox.optimizers.quality_diversity import _compiled
-
             scale = self.iso * span, p.low, p.high
             pairs = column, self.first, self.second
-            made: Array = _compiled.iso_line(*pairs, self.along, scale, self.rng)
+            made: Array = _loops().iso_line(*pairs, self.along, scale, self.rng)
             return made
         x, y = column[self.first], column[self.second]
         if not p.log:
@@ -195,7 +195,7 @@ class _Litter:
 
     def _moved(self, x: Array, y: Array, span: float) -> Array:
         along = self.along if x.ndim == 1 else self.along[:, None]
-        moved: Array = x + self.iso * span * self.rng.standard_normal(x.shape) + along * (y - x)
+        moved: Array = x + along * (y - x) + self.iso * span * self.rng.standard_normal(x.shape)
         return moved
 
     def _integer(self, p: Integer, x: Array, y: Array, change: Mask) -> Array:
@@ -218,8 +218,11 @@ class _Litter:
         return np.where(taken, y, x)
 
 
-def _discrete(p: Parameter) -> bool:
-    return not isinstance(p, _CONTINUOUS)
+@cache
+def _loops() -> ModuleType:
+    from blackbox.optimizers.quality_diversity import _compiled
+
+    return _compiled
 
 
 def _count(p: Parameter) -> int:
