@@ -1,7 +1,8 @@
-"""What numbers and switches that users give are checked by."""
+"""What numbers, switches and paths that users give are checked by."""
 
 from __future__ import annotations
 
+import os
 import sys
 from numbers import Integral, Real
 from typing import TypeGuard
@@ -19,6 +20,12 @@ def is_number(value: object) -> TypeGuard[float]:
 def is_whole(value: object, least: int) -> TypeGuard[int]:
     """Whether it is a whole number of at least ``least``, and no bool."""
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether it can name a file or folder: some text without NUL."""
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    return isinstance(text, str) and bool(text) and "\0" not in text
 
 
 def check_count(name: str, value: object, least: int) -> int:

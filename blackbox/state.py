@@ -117,8 +117,9 @@ def restore_generator(rng: np.random.Generator, state: Mapping[str, Any]) -> Non
     try:
         rng.bit_generator.state = dict(state)
     except (ValueError, KeyError, TypeError) as error:
+        kind = state.get("bit_generator") if isinstance(state, Mapping) else state
         raise StateError(
-            f"state of a {state.get('bit_generator')!r} generator given to a "
+            f"state of a {kind!r} generator given to a "
             f"{type(rng.bit_generator).__name__}: build the optimizer as it was first built"
         ) from error
 

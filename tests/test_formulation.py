@@ -232,6 +232,13 @@ def test_wrong_declarations_are_refused(changes: dict[str, Any], message: str) -
     assert re.search(message, text), text
 
 
+def test_a_part_that_needs_a_problem_refuses_one_declared_wrongly() -> None:
+    problem = Rich()
+    problem.measures = 3  # type: ignore[assignment]
+    with pytest.raises(ProblemError, match="measures is 3; set it to a list of Measure"):
+        bb.archives.GridArchive(problem)
+
+
 def test_everything_wrong_is_listed_at_once() -> None:
     text = faults(
         objectives=[bb.Minimize("x")],

@@ -150,6 +150,8 @@ class Problem:
             ProblemError: an outcome is missing, unknown, or has the wrong length or type; or the
                 problem is a preference told by hand.
         """
+        if not isinstance(batch, Batch):
+            raise ProblemError(f"{self.name}.measure({batch!r}): give a Batch")
         rows = batch.select(self.inputs)
         whole = getattr(self, "evaluate_batch", None)
         if whole is not None:
@@ -228,13 +230,14 @@ class Problem:
 
 
 def need_problem(problem: object) -> None:
-    """Refuse what is no problem.
+    """Refuse what is no problem, or one declared wrongly.
 
     Raises:
-        ProblemError: it is none.
+        ProblemError: so it is; lists everything wrong at once.
     """
     if not isinstance(problem, Problem):
         raise ProblemError(f"problem is {problem!r}; give a Problem")
+    problem.check()
 
 
 def _declared(outcome: Objective | Constraint | Measure) -> dict[str, Any]:

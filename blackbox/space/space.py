@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import is_whole
 from blackbox.batch import Array, Batch, Row, as_column
 from blackbox.errors import SpaceError
 from blackbox.space.linear import LinearConstraint, Polytope
@@ -145,7 +146,7 @@ class Space:
 
     def encode(self, batch: Batch) -> Cube:
         """(n, width) points of the unit cube for valid rows."""
-        cube = np.empty((len(batch), self._width))
+        cube = np.empty((len(need_batch(batch)), self._width))
         for p in self:
             cube[:, self._blocks[p.name]] = p.encode(batch[p.name])
         return cube
@@ -154,9 +155,13 @@ class Space:
         """Valid rows for (n, width) points of the unit cube; linear constraints are not applied.
 
         Raises:
-            SpaceError: points of another shape, or coordinates that are NaN or outside [0, 1].
+            SpaceError: no numbers, points of another shape, or coordinates that are NaN or outside
+                [0, 1].
         """
-        points = np.asarray(cube, dtype=np.float64)
+        try:
+            points = np.asarray(cube, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise SpaceError(f"points are {cube!r}; give (n, {self._width}) numbers") from error
         if points.ndim != 2 or points.shape[1] != self._width:
             raise SpaceError(f"points of shape {points.shape}; give (n, {self._width})")
         if points.size and not (points.min() >= 0.0 and points.max() <= 1.0):
@@ -176,14 +181,20 @@ class Space:
         """n rows, uniform over the space (over its feasible part, under linear constraints).
 
         Raises:
-            SpaceError: no row satisfies the linear constraints.
+            SpaceError: ``n`` is no int of at least 0, ``rng`` no generator, or no row satisfies
+                the linear constraints.
         """
+        if not is_whole(n, 0):
+            raise SpaceError(f"draw(n={n!r}): n must be an int of at least 0")
+        if not isinstance(rng, np.random.Generator):
+            raise SpaceError(f"draw(rng={rng!r}): give a generator, as np.random.default_rng(0)")
         if self._polytope is not None:
             return self._polytope.draw(self, n, rng)
         return self._decode(rng.random((n, self._width)))
 
     def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
         """(n,) whether each valid row satisfies the linear constraints."""
+        need_batch(batch)
         if self._polytope is None:
             return np.ones(len(batch), dtype=bool)
         return self._polytope.feasible(batch)
@@ -196,7 +207,7 @@ class Space:
         """
         columns: dict[str, Array] = {}
         for p in self:
-            if p.name not in batch:
+            if p.name not in need_batch(batch):
                 raise SpaceError(f"column {p.name!r} is missing; the batch has {list(batch.names)}")
             columns[p.name] = as_column(p.name, p.check(batch[p.name]))
         checked = Batch.of(columns, len(batch))
@@ -241,6 +252,17 @@ class Space:
         if self.constraints:
             declared["constraints"] = [c.spec() for c in self.constraints]
         return declared
+
+
+def need_batch(batch: object) -> Batch:
+    """The batch, refused where it is none.
+
+    Raises:
+        SpaceError: so it is.
+    """
+    if not isinstance(batch, Batch):
+        raise SpaceError(f"{batch!r} is a {type(batch).__name__}; give a Batch")
+    return batch
 
 
 class _NumberBlock:

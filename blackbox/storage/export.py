@@ -17,6 +17,7 @@ from blackbox.errors import StorageError, require
 from blackbox.formulation import Constraint, Problem
 from blackbox.space import Categorical, Integer, Ordinal, Parameter, Permutation, Real, Simplex
 from blackbox.space import Sequence as SequenceParameter
+from blackbox.storage.filesystem import as_path
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -43,7 +44,7 @@ def to_csv(
     """
     flat = history.flat(labels)
     with (
-        _replacing(Path(path)) as unfinished,
+        _replacing(as_path(path)) as unfinished,
         open(unfinished, "w", newline="", encoding="utf-8", errors="surrogatepass") as file,
     ):
         writer = csv.writer(file)
@@ -72,7 +73,7 @@ def to_parquet(
     """
     arrow, parquet = require("pyarrow", "data"), require("pyarrow.parquet", "data")
     columns = {name: _arrow(arrow, column) for name, column in history.flat(labels).items()}
-    with _replacing(Path(path)) as unfinished:
+    with _replacing(as_path(path)) as unfinished:
         parquet.write_table(arrow.table(columns), unfinished)
 
 
@@ -119,6 +120,8 @@ def to_optuna(
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """A file to write, which takes the place of ``path`` once it is whole."""
+    if path.is_dir():
+        raise StorageError(f"cannot write {str(path)!r}: it is a folder; give a file")
     unfinished = path.with_name(path.name + ".tmp")
     try:
         yield unfinished
@@ -147,6 +150,11 @@ def _arrow(arrow: Any, column: Array) -> Any:
 def _optuna_storage(storage: str | BaseStorage, study_name: str) -> Iterator[BaseStorage]:
     optuna, alchemy = require("optuna", "optuna"), require("sqlalchemy", "optuna")
     made: RDBStorage | None = None
+    if not isinstance(storage, str | optuna.storages.BaseStorage):
+        raise StorageError(
+            f"storage is {storage!r}; give a URL such as 'sqlite:///optuna.db', or a storage of "
+            "Optuna"
+        )
     try:
         if isinstance(storage, str):
             made = optuna.storages.RDBStorage(storage)

@@ -1,4 +1,4 @@
-"""File systems on which SQLite's write-ahead log cannot work.
+"""Paths that users give, and file systems on which SQLite's write-ahead log cannot work.
 
 The log needs memory that all processes share, which a network file system does not give between
 machines. There the study keeps SQLite's older rollback journal: as durable, slower, and a reader
@@ -10,12 +10,26 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from blackbox.arguments import is_path
+from blackbox.errors import StorageError
+
 _NETWORK = {"9p", "afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre", "ncpfs"}
 _NETWORK |= {"nfs", "nfs4", "orangefs", "panfs", "pvfs2", "smb3", "smbfs", "wekafs"}
 # The folders of a virtual machine's host, and user-space file systems that reach over a network.
 _NETWORK |= {"prl_fs", "vboxsf", "virtiofs"}
 _NETWORK |= {f"fuse.{name}" for name in ("ceph", "gcsfuse", "glusterfs", "juicefs", "rclone")}
 _NETWORK |= {"fuse.s3fs", "fuse.sshfs"}
+
+
+def as_path(value: object) -> Path:
+    """A path that a user gave.
+
+    Raises:
+        StorageError: it names no file or folder.
+    """
+    if not is_path(value):
+        raise StorageError(f"path={value!r}; give the path of a file or folder")
+    return Path(value)
 
 
 def network_file_system(path: Path, mounts: str | None = None) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blackbox.batch import Batch
@@ -49,13 +48,18 @@ class Record(ABC):
 
         Raises:
             MissingExtraError: pyarrow is not installed (extra ``data``).
+            StorageError: the file cannot be written.
         """
         from blackbox.storage.export import to_parquet
 
         to_parquet(self.history, path, self.labels)
 
     def to_csv(self, path: PathLike) -> None:
-        """Write the history to a CSV file, columns as in ``to_dataframe``."""
+        """Write the history to a CSV file, columns as in ``to_dataframe``.
+
+        Raises:
+            StorageError: the file cannot be written.
+        """
         from blackbox.storage.export import to_csv
 
         to_csv(self.history, path, self.labels)
@@ -73,8 +77,9 @@ class StoredStudy(Record):
     def __init__(self, path: PathLike) -> None:
         # The store is loaded here, not with the class: a study in memory never needs it.
         from blackbox.storage import StudyReader, reasons
+        from blackbox.storage.filesystem import as_path
 
-        self.path = Path(path)
+        self.path = as_path(path)
         with StudyReader(self.path) as reader:
             self.header: dict[str, Any] = reader.header
             self._history = reader.history()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blackbox.arguments import check_flag
 from blackbox.batch import Row
 from blackbox.errors import require
 from blackbox.study.budget import Budget
@@ -31,7 +32,9 @@ class Progress:
     """
 
     def __init__(self, study: Study, budget: Budget, show: bool | None) -> None:
-        if show is None:
+        if show is not None:
+            check_flag("progress", show)
+        else:
             looked_at = sys.stderr.isatty() or (_in_notebook() and _found("ipywidgets"))
             show = looked_at and _found("rich")
         self._study = study

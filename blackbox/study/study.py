@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from blackbox.arguments import check_flag, is_whole
 from blackbox.batch import Array, Batch, Row, same_column
 from blackbox.errors import ProblemError, StorageError, TellError
 from blackbox.formulation import Problem, missing, need_problem, no_inputs, outcome
@@ -45,6 +46,7 @@ class Study(Record):
             death of the process, but may lose the last moments before a power loss.
 
     Raises:
+        ProblemError: the optimizer is for another problem, or an argument is of the wrong type.
         StudyMismatchError: the folder holds the study of another problem or optimizer; lists
             every difference.
         StudyLockedError: another process (or another Study of this one) is writing it.
@@ -69,10 +71,13 @@ class Study(Record):
                 f"optimizer was built for {optimizer.problem.name}, not for {problem.name}; "
                 "build it with the study's problem"
             )
+        if not (name is None or isinstance(name, str)):
+            raise ProblemError(f"name={name!r} must be a str or None")
+        check_flag("keep_history", keep_history)
         self.problem = problem
         self.optimizer = optimizer
         self.name = name or type(optimizer).__name__
-        self.path = None if path is None else Path(path)
+        self.path: Path | None = None
         self._keep = keep_history
         self._table = Table()
         self._tally = Tally(problem)
@@ -80,9 +85,11 @@ class Study(Record):
         self._reasons: dict[int, str] = {}
         self._clock: float | None = None
         self._journal: Journal | None = None
-        if self.path is not None:
+        if path is not None:
+            from blackbox.storage.filesystem import as_path
             from blackbox.study.journal import Journal
 
+            self.path = as_path(path)
             self._journal = Journal(self.path, problem, optimizer, self.name, synchronous)
             self._journal.resume(self._count, whole=keep_history)
             self._seconds = self._journal.seconds
@@ -220,16 +227,17 @@ class Study(Record):
             The rows that are new, with all columns of ``history``.
 
         Raises:
-            TellError: as ``Optimizer.tell``; also a row told before with other outcomes.
+            TellError: as ``Optimizer.tell``; also a row told before with other outcomes, or reasons
+                that are no dict from ids.
             StorageError: the disk refuses the rows. They are told in memory all the same, and
                 written first as soon as it takes them.
         """
+        reasons = _checked_reasons(reasons)
         told = self.optimizer.checked(self._news(batch))
         if len(told) == 0:
             return told
         if self.problem.has_cost:
             told = told.drop("ok").with_columns(cost=self.prices(told), ok=told["ok"])
-        reasons = {int(i): str(text) for i, text in (reasons or {}).items()}
         if self._journal is None:
             self._learn(told, reasons)
             return told
@@ -412,3 +420,13 @@ class Study(Record):
         if self.problem.has_cost:
             empty["cost"] = np.zeros(0)
         return Batch(empty | {"ok": np.zeros(0, dtype=bool)})
+
+
+def _checked_reasons(reasons: object) -> dict[int, str]:
+    if reasons is None:
+        return {}
+    if not isinstance(reasons, Mapping) or not all(is_whole(i, 0) for i in reasons):
+        raise TellError(
+            f"tell: reasons={reasons!r}; give a dict from the id of a row to the text why it failed"
+        )
+    return {int(i): str(text) for i, text in reasons.items()}

@@ -326,6 +326,10 @@ def test_what_it_cannot_take():
     for wrong in ({"threshold_min": -np.inf}, {"threshold_min": 0.0, "sigma0": 0.0}):
         with pytest.raises(ProblemError):
             bb.ribs.CMAMAE(SLOPE, **wrong)
+    with pytest.raises(ProblemError, match="sigma0='x' must be finite"):
+        bb.ribs.CMAMAE(SLOPE, threshold_min=0.0, sigma0="x")
+    with pytest.raises(ProblemError, match="build=3; give a function"):
+        bb.ribs.Scheduler(SLOPE, 3)
     with pytest.raises(ProblemError, match="return a scheduler"):
         bb.ribs.Scheduler(SLOPE, lambda problem, seed: None)
     with pytest.raises(ProblemError, match="no gradients"):

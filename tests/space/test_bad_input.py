@@ -42,6 +42,8 @@ DECLARATIONS: list[tuple[Any, str]] = [
     (lambda: Real("x", 0, 1, size=0), "parameter 'x': size=0 must be a positive int or None"),
     (lambda: Real("x", 0, 1, size=2.0), "parameter 'x': size=2.0 must be a positive int"),  # type: ignore[arg-type]
     (lambda: Real("x", 0, 1, size=True), "parameter 'x': size=True must be a positive int"),
+    (lambda: Real("x", 0, 1, log="no"), "parameter 'x': log='no' must be True or False"),  # type: ignore[arg-type]
+    (lambda: Integer("k", 1, 9, log=1), "parameter 'k': log=1 must be True or False"),
     (lambda: Integer("k", 0.0, 1), "parameter 'k': low=0.0 must be an int"),  # type: ignore[arg-type]
     (lambda: Integer("k", 0, "1"), "parameter 'k': high='1' must be an int"),  # type: ignore[arg-type]
     (lambda: Integer("k", 5, 2), "parameter 'k': low=5 is above high=2; swap them"),
@@ -155,6 +157,23 @@ VALUES: list[tuple[Parameter, Any, str]] = [
 def test_wrong_values(parameter: Parameter, values: Any, message: str) -> None:
     with pytest.raises(SpaceError, match=message):
         Space(parameter).check(Batch({parameter.name: values}))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: s.draw(-1, np.random.default_rng(0)), r"draw\(n=-1\): n must be an int of at"),
+        (lambda s: s.draw(1.5, np.random.default_rng(0)), r"draw\(n=1.5\)"),
+        (lambda s: s.draw(3, 0), r"draw\(rng=0\): give a generator, as np.random.default_rng"),
+        (lambda s: s.decode("a"), r"points are 'a'; give \(n, 1\) numbers"),
+        (lambda s: s.encode({"x": [0.5]}), r"\{'x': \[0.5\]\} is a dict; give a Batch"),
+        (lambda s: s.check({"x": [0.5]}), "is a dict; give a Batch"),
+        (lambda s: s.feasible(3), "3 is a int; give a Batch"),
+    ],
+)
+def test_wrong_arguments_of_a_space(call: Any, message: str) -> None:
+    with pytest.raises(SpaceError, match=message):
+        call(Space(Real("x", 0, 1)))
 
 
 def test_missing_column() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,6 +142,21 @@ def test_an_existing_optuna_study_is_left_alone(tmp_path: Path) -> None:
 def test_a_storage_that_optuna_cannot_use(url: str) -> None:
     with pytest.raises(StorageError, match="Optuna cannot"):
         to_optuna(PROBLEM, told(3), url, "net")
+
+
+@pytest.mark.parametrize("write", [to_csv, to_parquet])
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [(3, "path=3; give the path"), ("", "path=''"), (".", "'.': it is a folder")],
+)
+def test_a_path_that_names_no_file(write: Any, path: Any, message: str) -> None:
+    with pytest.raises(StorageError, match=message):
+        write(told(3), path)
+
+
+def test_what_is_no_storage_of_optuna() -> None:
+    with pytest.raises(StorageError, match="storage is 3; give a URL such as 'sqlite:"):
+        to_optuna(PROBLEM, told(3), 3, "net")  # type: ignore[arg-type]
 
 
 def test_optuna_needs_an_objective(tmp_path: Path) -> None:

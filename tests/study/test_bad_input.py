@@ -95,6 +95,33 @@ def test_what_is_no_problem_or_no_optimizer_is_refused():
         bb.Study(problem, bb.Random)
 
 
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda s: s.tell(s.ask(1).with_columns(y=[1.0]), "x"), TellError, "reasons='x'; give a d"),
+        (lambda s: s.tell(s.ask(1).with_columns(y=[1.0]), {"a": "b"}), TellError, "dict from the"),
+        (lambda s: s.run(3, progress="x"), ProblemError, "progress='x' must be True or False"),
+        (lambda s: s.run(3, retries=-1), ProblemError, "retries=-1 must be an int of at least 0"),
+        (lambda s: s.run(3, workers=1.5), ProblemError, "workers=1.5 must be a positive int or"),
+        (lambda s: bb.Study(s.problem, s.optimizer, 3), StorageError, "path=3; give the path"),
+        (lambda s: bb.Study(s.problem, s.optimizer, "a\0"), StorageError, "give the path"),
+        (lambda s: bb.Study(s.problem, s.optimizer, name=3), ProblemError, "name=3 must be a str"),
+        (
+            lambda s: bb.Study(s.problem, s.optimizer, keep_history=0),
+            ProblemError,
+            "keep_history=0 must be True or False",
+        ),
+        (lambda s: bb.open_study(3), StorageError, "path=3; give the path"),
+        (lambda s: s.problem.measure({"x": 0.5}), ProblemError, "give a Batch"),
+    ],
+)
+def test_wrong_arguments_are_named_and_change_nothing(call, error, message):
+    study = study_of()
+    with pytest.raises(error, match=message):
+        call(study)
+    assert study.told == 0
+
+
 def test_a_space_that_does_not_match_names_every_difference(tmp_path):
     study_of(tmp_path / "s").close()
     other = bb.Space(bb.Real("x", -1, 2), bb.Integer("n", 1, 5), bb.Real("z", 0, 1))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from blackbox.archives import Archive, CVTArchive, GridArchive
-from blackbox.arguments import check_count
+from blackbox.arguments import check_count, is_number
 from blackbox.errors import ProblemError, require
 from blackbox.formulation import Problem
 from blackbox.optimizers.quality_diversity._elites import archive_of
@@ -115,7 +115,7 @@ class CMAMAE(Scheduled):
         self._ribs = require("ribs", "ribs")
         if es not in ("cma_es", "sep_cma_es", "lm_ma_es"):
             raise ProblemError(f"es={es!r}; give 'cma_es', 'sep_cma_es' or 'lm_ma_es'")
-        if not 0 < sigma0 < math.inf:
+        if not is_number(sigma0) or not 0 < sigma0 < math.inf:
             raise ProblemError(f"sigma0={sigma0!r} must be finite and above 0")
         cells = archive_of(problem, cells)
         self._cells = _soft(cells)

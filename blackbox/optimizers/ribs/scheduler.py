@@ -206,13 +206,18 @@ class Scheduler(Scheduled):
 
     Raises:
         UnsupportedError: the problem has no measures, or something that pyribs cannot take.
-        ProblemError: ``build`` returns no scheduler, or one that does not fit the problem.
+        ProblemError: ``build`` is no function, or returns no scheduler, or one that does not fit
+            the problem.
     """
 
     def __init__(
         self, problem: Problem, build: Callable[[Problem, int], Any], *, seed: int | None = None
     ) -> None:
         super().__init__(problem, seed=seed)
+        if not callable(build):
+            raise ProblemError(
+                f"Scheduler: build={build!r}; give a function of the problem and a seed"
+            )
         self._builder = build
         self._start()
 
