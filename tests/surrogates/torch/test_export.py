@@ -21,6 +21,7 @@ with warnings.catch_warnings():
     from botorch.acquisition.joint_entropy_search import qJointEntropySearch
     from botorch.acquisition.knowledge_gradient import qKnowledgeGradient
     from botorch.acquisition.max_value_entropy_search import qMaxValueEntropy
+    from botorch.acquisition.multi_objective import logei
     from botorch.acquisition.multi_objective.logei import (
         qLogNoisyExpectedHypervolumeImprovement,
     )
@@ -146,7 +147,8 @@ def acquisitions(model, x):
 
 
 @pytest.mark.parametrize("tasks", [False, True], ids=["alone", "with-earlier"])
-def test_acquisitions_take_it(tasks):
+def test_acquisitions_take_it(tasks, monkeypatch):
+    monkeypatch.setattr(logei, "_load_attempted", True)  # or it compiles for a minute at first
     observed = data(CUBE, tasks=tasks)
     model = ExactGP(warp=False).fit(observed, None)
     with isolated(0, "cpu"):
