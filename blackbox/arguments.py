@@ -9,12 +9,17 @@ from typing import TypeGuard
 
 import numpy as np
 
-from blackbox.errors import ProblemError
+from blackbox.errors import ProblemError, require
 
 
 def is_number(value: object) -> TypeGuard[float]:
     """Whether it is a real number, and no bool."""
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def is_finite(value: object) -> TypeGuard[float]:
+    """Whether it is a number that a float64 can hold, and not infinite."""
+    return is_number(value) and abs(value) <= sys.float_info.max
 
 
 def is_whole(value: object, least: int) -> TypeGuard[int]:
@@ -59,11 +64,33 @@ def check_range(name: str, value: object, low: float, high: float) -> None:
         raise ProblemError(f"{name}={value!r} must be a number from {low:g} to {high:g}")
 
 
+def check_device(name: str, device: object, extra: str) -> None:
+    """Refuse a device on which PyTorch cannot compute.
+
+    Args:
+        name: of what is given the device.
+        device: such as ``"cpu"`` or ``"cuda"``.
+        extra: of this package, which installs PyTorch.
+
+    Raises:
+        ProblemError: it cannot be used.
+        MissingExtraError: PyTorch is not installed.
+    """
+    torch = require("torch", extra)
+    try:
+        torch.zeros(1, device=torch.device(device))
+    except (RuntimeError, AssertionError, TypeError) as error:
+        first = str(error).partition("\n")[0]
+        raise ProblemError(
+            f"{name}: device={device!r} cannot be used: {first}; give 'cpu'"
+        ) from error
+
+
 def check_number(name: str, value: object, least: float) -> None:
     """Refuse what is no finite number, or below ``least``.
 
     Raises:
         ProblemError: so it is.
     """
-    if not is_number(value) or not least <= value <= sys.float_info.max:
+    if not is_finite(value) or value < least:
         raise ProblemError(f"{name}={value!r} must be a finite number of at least {least}")

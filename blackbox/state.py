@@ -6,6 +6,7 @@ replaced by its number), then the arrays' raw bytes one after another.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import struct
@@ -100,6 +101,11 @@ def write_atomic(path: Path, data: bytes) -> None:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def digest(state: Mapping[str, Any]) -> str:
+    """A short text that differs where states do: for fingerprints of what is too long to store."""
+    return hashlib.sha256(pack({key: state[key] for key in sorted(state)})).hexdigest()[:16]
 
 
 def generator_state(rng: np.random.Generator) -> State:

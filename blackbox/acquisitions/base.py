@@ -9,8 +9,9 @@ from typing import ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import is_finite
 from blackbox.batch import Array
-from blackbox.errors import UnsupportedError
+from blackbox.errors import ProblemError, UnsupportedError
 from blackbox.formulation import Environment, Problem
 from blackbox.surrogates.exact import ExactModel
 from blackbox.surrogates.features import Features
@@ -25,6 +26,28 @@ class AcquisitionFunction(Protocol):
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
         """(n,) values and (n, d) gradients at (n, d) features."""
+
+
+def checked_numbers(name: str, values: object) -> tuple[float, ...]:
+    """One finite number for each objective, of a list or an array.
+
+    Raises:
+        ProblemError: it holds something else.
+    """
+    listed = values.tolist() if isinstance(values, np.ndarray) else values
+    if not isinstance(listed, list | tuple) or not all(map(is_finite, listed)):
+        raise ProblemError(f"{name}={values!r}; give a finite number for each objective")
+    return tuple(map(float, listed))
+
+
+def need_sized(name: str, values: tuple[float, ...], m: int) -> None:
+    """Refuse what is not one number for each of m objectives.
+
+    Raises:
+        ProblemError: so it is.
+    """
+    if len(values) != m:
+        raise ProblemError(f"{name}={values} must be one number for each of {m} objectives")
 
 
 @dataclass(frozen=True)
@@ -144,3 +167,17 @@ class Acquisition(ABC):
         Raises:
             one of ``NUMERICAL_ERRORS``: a covariance cannot be factorised.
         """
+
+
+def need_acquisition(owner: str, acquisition: object, problem: Problem) -> None:
+    """Refuse what is no acquisition for a problem.
+
+    Raises:
+        ProblemError: it is none.
+        UnsupportedError: it would see a part of the problem only.
+    """
+    if not isinstance(acquisition, Acquisition):
+        raise ProblemError(
+            f"{owner}: acquisition={acquisition!r}; give one of blackbox.acquisitions, as EI()"
+        )
+    acquisition.checked(problem)

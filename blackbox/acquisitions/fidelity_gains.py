@@ -25,6 +25,7 @@ from blackbox.acquisitions.multi_fidelity import (
     Target,
     eligible,
 )
+from blackbox.arguments import check_count
 from blackbox.batch import Array
 from blackbox.surrogates.fidelity import FidelityRows
 
@@ -97,10 +98,16 @@ class FidelityMES(FidelityAcquisition):
 
     Args:
         samples: maxima drawn, a power of two.
+
+    Raises:
+        ProblemError: an argument is out of its range.
     """
 
     samples: int = 16
     in_units: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_count("FidelityMES: samples", self.samples, 1)
 
     def build(self, prospect: Prospect, target: Target, rng: np.random.Generator) -> Gain:
         choices = prospect.choices(rng)

@@ -23,12 +23,18 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
+from blackbox.acquisitions.base import (
+    Acquisition,
+    AcquisitionFunction,
+    Belief,
+    checked_numbers,
+    need_sized,
+)
 from blackbox.acquisitions.feasibility import constrained
 from blackbox.acquisitions.improvement import completed
 from blackbox.acquisitions.normal import log_h, ratios
 from blackbox.batch import Array
-from blackbox.errors import ProblemError
+from blackbox.formulation import Problem
 from blackbox.metrics import is_nondominated, nondominated_ranks
 from blackbox.surrogates.exact import ExactModel
 from blackbox.surrogates.features import Features
@@ -59,20 +65,31 @@ class EHVI(Acquisition):
     Args:
         reference: (m,) scores that a row must exceed in every objective to count, larger is better
             as in ``problem.scores``; None infers them.
+
+    Raises:
+        ProblemError: ``reference`` is no such numbers.
     """
 
     reference: tuple[float, ...] | None = None
     objectives: ClassVar[tuple[int, float]] = (2, math.inf)
+
+    def __post_init__(self) -> None:
+        if self.reference is not None:
+            reference = checked_numbers("EHVI: reference", self.reference)
+            object.__setattr__(self, "reference", reference)
+
+    def checked(self, problem: Problem) -> None:
+        super().checked(problem)
+        if self.reference is not None:
+            need_sized("EHVI: reference", self.reference, len(problem.objectives))
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         return constrained(belief, lambda: self._unconstrained(belief, rng))
 
     def _unconstrained(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         m = len(belief.objectives)
-        if self.reference is not None and len(self.reference) != m:
-            raise ProblemError(
-                f"reference must be one number for each of {m} objectives; got {self.reference}"
-            )
+        if self.reference is not None:
+            need_sized("EHVI: reference", self.reference, m)
         reference = self.reference or tuple(reference_point(belief.scores[belief.feasible]))
         models = [
             model

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.arguments import is_number, is_whole
+from blackbox.arguments import is_finite, is_whole
 from blackbox.batch import Array
 from blackbox.errors import BatchError, require
 
@@ -55,7 +54,7 @@ def finite(name: str, value: object, what: str) -> float:
     Raises:
         BatchError: it is none.
     """
-    if not is_number(value) or not abs(value) <= sys.float_info.max:
+    if not is_finite(value):
         raise BatchError(f"{name} is {value!r}; give {what}, a finite number")
     return float(value)
 

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import check_count
 from blackbox.batch import Batch, Row
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
@@ -71,9 +72,13 @@ class Exhaustive(Problem):
 
         Args:
             n: at most so many, evenly taken; by default all.
+
+        Raises:
+            ProblemError: ``n`` is no int of at least 1.
         """
         size = len(self._front)
-        some = np.linspace(0, size - 1, size if n is None else min(n, size))
+        most = size if n is None else min(check_count("front: n", n, 1), size)
+        some = np.linspace(0, size - 1, most)
         return self._front[some.round().astype(np.int64)]
 
     @cached_property
@@ -96,7 +101,8 @@ def distinct(owner: str, argument: str, given: Sequence[str], known: Collection[
     Raises:
         ProblemError: none, an unknown one, or one twice.
     """
-    listed = [given] if isinstance(given, str) else list(given)
-    if not listed or len(set(listed)) < len(listed) or any(name not in known for name in listed):
-        raise ProblemError(f"{owner}({argument}={listed}): give different names of {[*known]}")
-    return listed
+    listed = [given] if isinstance(given, str) else given
+    names = isinstance(listed, list | tuple) and all(isinstance(name, str) for name in listed)
+    if not names or not listed or not set(listed) <= set(known) or len(set(listed)) < len(listed):
+        raise ProblemError(f"{owner}({argument}={given!r}): give different names of {[*known]}")
+    return list(listed)

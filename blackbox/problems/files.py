@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from blackbox.arguments import is_path
 from blackbox.errors import ProblemError
 
 VARIABLE = "BLACKBOX_DATA"
@@ -52,6 +53,8 @@ class DataFile:
 
     def _place(self, path: PathLike | None) -> Path:
         if path is not None:
+            if not is_path(path):
+                raise ProblemError(f"path={path!r}; give the path of {self.name}, or None")
             return Path(path)
         if not os.environ.get(VARIABLE):
             raise ProblemError(

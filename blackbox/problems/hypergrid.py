@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import check_number
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Maximize
@@ -43,10 +44,10 @@ class HyperGrid(Exhaustive):
         self, side: int = 8, dimension: int = 4, r0: float = 0.1, r1: float = 0.5, r2: float = 2.0
     ) -> None:
         self.space = _grid(self, side, dimension)
-        if not (r0 > 0 and r1 >= 0 and r2 >= 0 and np.isfinite([r0, r1, r2]).all()):
-            raise ProblemError(
-                f"{self.name}(r0={r0!r}, r1={r1!r}, r2={r2!r}): give r0 > 0, r1 and r2 >= 0"
-            )
+        for name, reward in {"r0": r0, "r1": r1, "r2": r2}.items():
+            check_number(f"{self.name}: {name}", reward, 0.0)
+        if r0 == 0:
+            raise ProblemError(f"{self.name}: r0={r0!r} must be above 0")
         self._side, self._rewards = side, (r0, r1, r2)
 
     def evaluate_batch(self, batch: Batch) -> dict[str, Array]:

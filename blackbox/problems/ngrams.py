@@ -41,17 +41,24 @@ class NGrams(Problem):
         alphabet: str = AMINO_ACIDS,
         length: tuple[int, int] = (32, 36),
     ) -> None:
-        self.space = Space(String("text", alphabet, length))
-        listed = [motifs] if isinstance(motifs, str) else list(motifs)
-        fit = [m and set(m) <= set(alphabet) and len(m) <= length[1] for m in listed]
-        if not listed or not all(fit) or len(set(listed)) < len(listed):
+        text = String("text", alphabet, length)
+        self.space = Space(text)
+        longest: int = text.length[1]
+        listed = [motifs] if isinstance(motifs, str) else motifs
+        strings = isinstance(listed, list | tuple) and all(isinstance(m, str) for m in listed)
+        if (
+            not strings
+            or not listed
+            or not all(m and set(m) <= set(alphabet) and len(m) <= longest for m in listed)
+            or len(set(listed)) < len(listed)
+        ):
             raise ProblemError(
-                f"NGrams(motifs={listed}): give different strings of letters of {alphabet!r}, "
-                f"each of 1 to {length[1]}"
+                f"NGrams(motifs={motifs!r}): give different strings of letters of {alphabet!r}, "
+                f"each of 1 to {longest}"
             )
         self.objectives = tuple(Maximize(motif) for motif in listed)
         self.reference = Batch({motif: [0.0] for motif in listed})
-        self._longest = length[1]
+        self._longest = longest
 
     def evaluate_batch(self, batch: Batch) -> dict[str, Array]:
         """The scaled counts of every row."""

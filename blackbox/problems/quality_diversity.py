@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import check_flag
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Maximize, Measure, Problem
@@ -35,6 +36,7 @@ class _Projection(Problem):
     optimum = 100.0
 
     def __init__(self, n: int = 20, measures: int = 2, *, gradients: bool = False) -> None:
+        check_flag(f"{self.name}: gradients", gradients)
         dimension(self, n, 1, "n")
         if dimension(self, measures, 1, "measures") > n or n % measures:
             raise ProblemError(
@@ -169,6 +171,7 @@ class PlanarArm(Problem):
     about = "Arm of links of equal length in the plane; smooth postures for each place of its tip"
 
     def __init__(self, joints: int = 10, *, gradients: bool = False) -> None:
+        check_flag(f"{self.name}: gradients", gradients)
         dimension(self, joints, 1, "joints")
         self.space = Space(Real("angles", -np.pi, np.pi, size=joints))
         self.objectives = (Maximize("f", gradient="df" if gradients else None),)

@@ -80,7 +80,7 @@ class NatsBench(_Looked):
         objectives: Sequence[str] = ("accuracy",),
         path: PathLike | None = None,
     ) -> None:
-        if dataset not in self.DATASETS:
+        if not isinstance(dataset, str) or dataset not in self.DATASETS:
             raise ProblemError(f"NatsBench(dataset={dataset!r}): one of {[*self.DATASETS]}")
         known: dict[str, tuple[Objective, str, float]] = {
             "accuracy": (Maximize("accuracy"), self.DATASETS[dataset], 80.0),

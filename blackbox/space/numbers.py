@@ -71,8 +71,12 @@ class Real(Parameter):
     def encode(self, values: Array) -> Cube:
         start, span = self.scale()
         scaled = np.log(values) if self.log else values
-        cube = (scaled - start) / span if span > 0 else np.full(np.shape(values), 0.5)
-        return np.clip(cube, 0.0, 1.0).reshape(len(values), self.width)
+        if span > 0:
+            cube = scaled - start
+            cube /= span
+        else:
+            cube = np.full(np.shape(values), 0.5)
+        return np.clip(cube, 0.0, 1.0, out=cube).reshape(len(values), self.width)
 
     def decode(self, cube: Cube) -> Array:
         start, span = self.scale()

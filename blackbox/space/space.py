@@ -284,10 +284,10 @@ class _NumberBlock:
         width = sum(b.stop - b.start for b in blocks.values())
         self._take = None if len(coordinates) == width else np.array(coordinates, dtype=np.intp)
         each = [p for p in self._parameters for _ in range(p.width)]
-        self._start = np.array([p.scale()[0] for p in each])[:, None]
-        self._span = np.array([p.scale()[1] for p in each])[:, None]
-        self._low = np.array([float(p.low) for p in each])[:, None]
-        self._high = np.array([float(p.high) for p in each])[:, None]
+        self._start = _column([p.scale()[0] for p in each])
+        self._span = _column([p.scale()[1] for p in each])
+        self._low = _column([float(p.low) for p in each])
+        self._high = _column([float(p.high) for p in each])
         self._log = np.flatnonzero([p.log for p in each])
         self._whole = np.flatnonzero([isinstance(p, Integer) for p in each])
 
@@ -308,3 +308,8 @@ class _NumberBlock:
             rows = table[start] if stop is None else np.ascontiguousarray(table[start:stop].T)
             columns[name] = rows.astype(np.int64) if whole else rows
         return columns
+
+
+def _column(values: Sequence[float]) -> Array:
+    """(w, 1) values, or (1, 1) where all are the same: NumPy is twice as fast with one."""
+    return np.array(values if len(set(values)) > 1 else values[:1])[:, None]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from blackbox.arguments import check_count, check_flag
 from blackbox.batch import Array
 from blackbox.state import State
 from blackbox.surrogates.features import Features
@@ -36,10 +37,17 @@ class ExactGP:
         warp: whether scores may be warped where that makes them likelier; with rows of earlier
             studies they never are.
         most: rows beyond which it is fitted to the best and a draw of the others.
+
+    Raises:
+        ProblemError: an argument is out of its range.
     """
 
     warp: bool = True
     most: int = 1500
+
+    def __post_init__(self) -> None:
+        check_flag("ExactGP: warp", self.warp)
+        check_count("ExactGP: most", self.most, 1)
 
     def fit(self, data: Data, memory: State | None) -> ExactModel:
         """Fit to data, going on from the memory of an earlier fit.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from blackbox.arguments import check_count
 from blackbox.batch import Array
 from blackbox.state import State
 from blackbox.surrogates.exact import ExactGP, ExactModel
@@ -32,9 +33,15 @@ class HeteroscedasticGP:
 
     Args:
         rounds: how often noise and values are fitted in turn.
+
+    Raises:
+        ProblemError: an argument is out of its range.
     """
 
     rounds: int = 2
+
+    def __post_init__(self) -> None:
+        check_count("HeteroscedasticGP: rounds", self.rounds, 1)
 
     def fit(self, data: Data, memory: State | None) -> ExactModel:
         """Fit to data, going on from the memory of an earlier fit.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blackbox.arguments import check_count, check_flag
 from blackbox.state import State
 from blackbox.surrogates.exact import ExactGP, ExactModel
 from blackbox.surrogates.model import Data
@@ -28,10 +29,17 @@ class LocalGP:
     Args:
         neighbours: rows taken.
         warp: whether scores may be warped where that makes them likelier.
+
+    Raises:
+        ProblemError: an argument is out of its range.
     """
 
     neighbours: int = 400
     warp: bool = True
+
+    def __post_init__(self) -> None:
+        check_count("LocalGP: neighbours", self.neighbours, 1)
+        check_flag("LocalGP: warp", self.warp)
 
     def fit(self, data: Data, memory: State | None) -> ExactModel:
         """Fit to data, going on from the memory of an earlier fit.

@@ -11,14 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
+from blackbox.arguments import check_count
 from blackbox.batch import Array
-from blackbox.errors import UnsupportedError
+from blackbox.errors import ProblemError, UnsupportedError
 from blackbox.state import State
 from blackbox.surrogates.fidelity import Coupling, FidelityKernel, FidelityRows, Levels
 from blackbox.surrogates.fidelity_data import Alignment, FidelityData
@@ -43,11 +44,26 @@ class MultiFidelityGP:
             the first for ordered fidelities, the second for categories.
         shares: maps of mixtures among which likelihood chooses.
         most: rows beyond which some are left out: the cheap ones first, then old ones.
+
+    Raises:
+        ProblemError: an argument is out of its range.
     """
 
     coupling: Coupling | None = None
     shares: tuple[Shares, ...] = SHARES
     most: int = 600
+
+    def __post_init__(self) -> None:
+        check_count("MultiFidelityGP: most", self.most, 1)
+        if self.coupling not in (None, *get_args(Coupling)):
+            raise ProblemError(
+                f"MultiFidelityGP: coupling={self.coupling!r}; give 'truncated', 'tasks' or None"
+            )
+        known = isinstance(self.shares, tuple) and all(kind in SHARES for kind in self.shares)
+        if not known or not self.shares:
+            raise ProblemError(
+                f"MultiFidelityGP: shares={self.shares!r}; give a tuple of some of {SHARES}"
+            )
 
     def fit(self, data: FidelityData, memory: State | None) -> FidelityModel:
         """Fit to data, going on from the memory of an earlier fit.

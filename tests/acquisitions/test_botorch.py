@@ -173,7 +173,7 @@ def test_weights_are_checked_and_drawn():
     state = belief(m=2)
     with pytest.raises(ProblemError, match="at least 0"):
         Scalarised((-1.0, 2.0))
-    with pytest.raises(ProblemError, match="positive"):
+    with pytest.raises(ProblemError, match="one of them positive"):
         Scalarised((0.0, 0.0))
     with pytest.raises(ProblemError, match="2 objectives"):
         Scalarised((1.0, 1.0, 1.0)).build(state, rng())

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import blackbox as bb
-from blackbox.errors import ProblemError, TellError
+from blackbox.errors import ProblemError, StateError, StudyMismatchError, TellError
 from blackbox.state import pack, unpack
 
 
@@ -294,6 +294,26 @@ def test_earlier_studies_are_learnt_from():
         bb.Bayes(BRANIN, prior=[earlier.history.select(["u", "v"])])
     with pytest.raises(ProblemError, match="give a list of studies"):
         bb.Bayes(BRANIN, prior=7)
+
+
+def test_a_resume_with_other_earlier_rows_is_refused(tmp_path):
+    def study(prior, candidates=None):
+        optimizer = bb.Bayes(BRANIN, prior=prior, candidates=candidates, n_init=1, seed=0)
+        return bb.Study(BRANIN, optimizer, tmp_path / "s")
+
+    earlier = bb.Study(BRANIN, bb.Sobol(BRANIN, seed=0)).run(8)
+    with study([earlier]) as begun:
+        begun.run(2)
+    with study([earlier.history]) as resumed:  # the same rows, from another place
+        assert resumed.told == 2
+    for other in ([earlier.history[:7]], [earlier, earlier], []):
+        with pytest.raises(StudyMismatchError, match=r"optimizer.arguments.prior.*: stored"):
+            study(other)
+    with pytest.raises(StudyMismatchError, match=r"optimizer.arguments.candidates: stored null"):
+        study([earlier], bb.Random(BRANIN, seed=0))
+    state = bb.Bayes(BRANIN, prior=[earlier], seed=0).state_dict()
+    with pytest.raises(StateError, match="build the optimizer as it was first built"):
+        bb.Bayes(BRANIN, prior=[earlier.history[:7]], seed=0).load_state_dict(state)
 
 
 class Slopes(bb.Problem):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import blackbox as bb
-from blackbox.errors import BlackboxError, SpaceError
+from blackbox.acquisitions.fidelity_gains import FidelityMES
+from blackbox.errors import BlackboxError, ProblemError, SpaceError
+from blackbox.surrogates.multi_fidelity import MultiFidelityGP
 
 SPACE = bb.Space(bb.Real("x", 0, 1), bb.Real("z", -1, 1), bb.Categorical("c", ["a", "b", "d"]))
 PROBLEM = bb.problem(lambda p: p["x"], SPACE)
@@ -104,6 +106,18 @@ REFUSED = {
     "text in an earlier study": (PROBLEM, {"prior": ROWS.with_columns(y="a")}, "numbers"),
     "one objective of two": (SEVERAL, {"acquisition": bb.acquisitions.UCB()}, "EHVI"),
     "a volume of one objective": (PROBLEM, {"acquisition": bb.acquisitions.EHVI()}, "EI"),
+    "a point of three objectives": (
+        SEVERAL,
+        {"acquisition": bb.acquisitions.EHVI(reference=[0, 0, 0])},
+        "EHVI: reference=.* must be one number for each of 2 objectives",
+    ),
+    "a weight too few": (
+        SEVERAL,
+        {"acquisition": bb.acquisitions.Scalarised([1.0])},
+        "Scalarised: weights=.* 2 objectives",
+    ),
+    "no number of rows": (PROBLEM, {"n_init": 2.5}, "n_init=2.5 must be an int"),
+    "no switch": (PROBLEM, {"trust_region": "no"}, "trust_region='no' must be True or False"),
     "no risk": (WINDY, {"acquisition": bb.acquisitions.EI()}, "RiskKG"),
     "no environment": (PROBLEM, {"acquisition": bb.acquisitions.RiskKG()}, "environment"),
 }
@@ -126,8 +140,25 @@ def test_wrong_arguments_are_refused_before_anything_is_evaluated(name):
         (bb.acquisitions.JES, {"samples": 1.5}),
         (bb.acquisitions.KnowledgeGradient, {"candidates": 0}),
         (bb.acquisitions.Thompson, {"features": True}),
+        (bb.acquisitions.EHVI, {"reference": "a"}),
+        (bb.acquisitions.EHVI, {"reference": (0.0, float("nan"))}),
+        (bb.acquisitions.Scalarised, {"weights": ("a", 1.0)}),
+        (bb.acquisitions.Scalarised, {"weights": ()}),
+        (FidelityMES, {"samples": 0}),
+        (bb.surrogates.ExactGP, {"most": 0}),
+        (bb.surrogates.ExactGP, {"warp": "no"}),
+        (bb.surrogates.LocalGP, {"neighbours": -1}),
+        (bb.surrogates.HeteroscedasticGP, {"rounds": 0}),
+        (bb.surrogates.SparseGP, {"inducing": 1.5}),
+        (bb.surrogates.SparseGP, {"exact": 0}),
+        (bb.surrogates.GradientGP, {"most": "a"}),
+        (bb.surrogates.TorchGP, {"device": "nowhere"}),
+        (bb.surrogates.SaasGP, {"device": 1.5}),
+        (MultiFidelityGP, {"coupling": "loose"}),
+        (MultiFidelityGP, {"shares": ("plain", "square")}),
+        (MultiFidelityGP, {"most": -1}),
     ],
 )
-def test_wrong_numbers_of_acquisitions_are_refused(recipe, arguments):
-    with pytest.raises(ValueError, match=f"{recipe.__name__}: {next(iter(arguments))}"):
+def test_wrong_arguments_of_recipes_are_refused(recipe, arguments):
+    with pytest.raises(ProblemError, match=f"{recipe.__name__}: {next(iter(arguments))}"):
         recipe(**arguments)

@@ -329,6 +329,12 @@ def test_no_rows_have_no_probabilities():
         (lambda: bb.PreferenceGFN(TWO).sample(1, preference=[1]), ProblemError, "2 non-negative"),
         (lambda: bb.PreferenceGFN(TWO).sample(1, beta=3), ProblemError, "beta=3"),
         (lambda: bb.ActiveGFN(MATCHES, rounds=0), ProblemError, "rounds=0"),
+        (lambda: bb.ActiveGFN(MATCHES, acquisition="EI"), ProblemError, "acquisition='EI'"),
+        (
+            lambda: bb.ActiveGFN(TWO, acquisition=bb.acquisitions.EI()),
+            UnsupportedError,
+            "EI cannot take 2 objectives",
+        ),
         (lambda: bb.GFlowNet(MATCHES).sample(0), ProblemError, "n=0"),
         (lambda: bb.GFlowNet(MATCHES).sample(1, given={"a": 9}), SpaceError, "'a'"),
         (lambda: bb.GFlowNet(MATCHES).sample(1, given={"z": 9}), SpaceError, "'z'"),

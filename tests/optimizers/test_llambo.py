@@ -405,6 +405,7 @@ class TestGuided:
         ({"llm": "gpt-4"}, "llm='gpt-4' is no language model"),
         ({"about": None}, "about=None; give a text"),
         ({"n_init": -1}, "n_init=-1 must be"),
+        ({"warm_start": "no"}, "warm_start='no' must be True or False"),
         ({"surrogate": "gp"}, "surrogate='gp'; give 'discriminative'"),
         ({"settings": {}}, r"settings={}; give Settings\(...\)"),
         ({"max_tokens": -5}, "max_tokens=-5 must be"),
@@ -417,7 +418,8 @@ def test_bad_arguments_are_refused(arguments, message) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("candidates", 0), ("orders", True), ("alpha", -2), ("timeout", 0)]
+    ("name", "value"),
+    [("candidates", 0), ("orders", True), ("alpha", -2), ("timeout", True), ("permuted", "no")],
 )
 def test_bad_settings_are_refused(name, value) -> None:
     with pytest.raises(ProblemError, match=f"Settings: {name}="):
@@ -502,6 +504,10 @@ class TestInsideBayes:
             bb.Bayes(problem, candidates=bb.Random(other))
         with pytest.raises(ProblemError, match="give an Optimizer"):
             bb.Bayes(problem, candidates="llambo")
+        with pytest.raises(ProblemError, match="Justified: tolerance='a' must be a number"):
+            Justified(bb.Random(problem), "a")
+        with pytest.raises(ProblemError, match="Transient: half_life=0 must be a number from"):
+            Transient(bb.Random(problem), 0)
         both = self.sampler(problem)
         with pytest.raises(ProblemError, match="build two"):
             bb.Bayes(problem, init=both, candidates=both)

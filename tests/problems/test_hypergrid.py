@@ -86,8 +86,11 @@ def test_fronts_by_enumeration(names, points, volume):
     [
         (lambda: problems.HyperGrid(1), "side=1"),
         (lambda: problems.HyperGrid(4, 0), "dimension=0"),
-        (lambda: problems.HyperGrid(r0=0.0), "give r0 > 0"),
-        (lambda: problems.HyperGrid(r2=float("nan")), "give r0 > 0"),
+        (lambda: problems.HyperGrid(r0=0.0), "r0=0.0 must be above 0"),
+        (lambda: problems.HyperGrid(r1="a"), "HyperGrid: r1='a' must be a finite number"),
+        (lambda: problems.HyperGrid(r2=float("nan")), "r2=nan must be a finite number"),
+        (lambda: problems.HyperGridObjectives(3), r"names=3\): give different names"),
+        (lambda: problems.HyperGridObjectives().front(0), "n=0 must be an int of at least 1"),
         (lambda: problems.HyperGridObjectives(()), "different names"),
         (lambda: problems.HyperGridObjectives(("branin", "branin")), "different names"),
         (lambda: problems.HyperGridObjectives("levy"), "different names"),

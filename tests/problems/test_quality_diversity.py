@@ -123,10 +123,11 @@ def test_gradients_are_the_slopes(problem):
     ("make", "message"),
     [
         (lambda: problems.SphereProjection(5), "n=5 numbers cannot be shared equally"),
-        (lambda: problems.SphereProjection(0), "n=0; give an int"),
+        (lambda: problems.SphereProjection(0), "n=0 must be an int"),
         (lambda: problems.RastriginProjection(4, 0), "measures=0"),
         (lambda: problems.RastriginProjection(2, 4), "cannot be shared"),
         (lambda: problems.PlanarArm(0), "joints=0"),
+        (lambda: problems.PlanarArm(gradients="no"), "gradients='no' must be True or False"),
     ],
 )
 def test_wrong_sizes(make, message):

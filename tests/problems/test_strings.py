@@ -29,10 +29,13 @@ class TestNGrams:
             counts = [len(re.findall(f"(?={motif})", text)) for text in texts]
             np.testing.assert_allclose(shares * 18, counts)
 
-    @pytest.mark.parametrize("motifs", [(), ("AV", "AV"), ("",), ("AB",), ("A" * 37,)])
+    @pytest.mark.parametrize("motifs", [(), ("AV", "AV"), ("",), ("AB",), ("A" * 37,), 3, (1, 2)])
     def test_bad_motifs(self, motifs):
         with pytest.raises(ProblemError, match="give different strings of letters"):
             problems.NGrams(motifs)
+
+    def test_one_length(self):
+        assert problems.NGrams(("AV",), length=4).space["text"].length == (4, 4)
 
 
 class TestAptamer:

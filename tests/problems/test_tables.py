@@ -85,11 +85,15 @@ class TestNatsBench:
         kind = known(problems.NatsBench, nats)
         for arguments, message in (
             (("mnist",), "dataset='mnist'"),
+            ((["cifar10"],), r"dataset=\['cifar10'\]"),
+            (("cifar10", 3), r"objectives=3\): give different names"),
             (("cifar10", ("accuracy", "latency")), "give different names"),
             (("cifar10", ()), "give different names"),
         ):
             with pytest.raises(ProblemError, match=message):
                 kind(*arguments, path=nats)
+        with pytest.raises(ProblemError, match="path=3; give the path of"):
+            kind(path=3)
 
     @needs_data
     @pytest.mark.usefixtures("published")

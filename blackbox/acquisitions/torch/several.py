@@ -18,12 +18,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
+from blackbox.acquisitions.base import (
+    Acquisition,
+    AcquisitionFunction,
+    Belief,
+    checked_numbers,
+    need_sized,
+)
 from blackbox.acquisitions.feasibility import constrained
 from blackbox.acquisitions.torch.autograd import Autograd, awaited, drawn_seed, sampler, tensor
 from blackbox.acquisitions.torch.improvement import noisy_improvement
+from blackbox.arguments import check_flag
 from blackbox.batch import Array
 from blackbox.errors import ProblemError
+from blackbox.formulation import Problem
 from blackbox.surrogates.isolation import isolated
 from blackbox.surrogates.outcomes import Outcomes
 
@@ -112,6 +120,9 @@ class Scalarised(Acquisition):
         weights: (m,) positive or zero, of each objective.
         chebyshev: whether the weighted shortfalls from the best values are not summed, but their
             largest counts (augmented as in ``ParEGO``): it reaches fronts that are not convex.
+
+    Raises:
+        ProblemError: an argument is out of its range.
     """
 
     weights: tuple[float, ...]
@@ -119,15 +130,21 @@ class Scalarised(Acquisition):
     objectives: ClassVar[tuple[int, float]] = (1, math.inf)
 
     def __post_init__(self) -> None:
-        weights = np.asarray(self.weights, dtype=np.float64)
-        if weights.ndim != 1 or not np.isfinite(weights).all() or (weights < 0).any():
-            raise ProblemError(f"weights must be numbers of at least 0; got {self.weights}")
-        if not (weights > 0).any():
-            raise ProblemError("one of the weights must be positive")
+        weights = checked_numbers("Scalarised: weights", self.weights)
+        if min(weights, default=0.0) < 0 or not any(weights):
+            raise ProblemError(
+                f"Scalarised: weights={weights}; give numbers of at least 0, one of them positive"
+            )
+        check_flag("Scalarised: chebyshev", self.chebyshev)
+        object.__setattr__(self, "weights", weights)
+
+    def checked(self, problem: Problem) -> None:
+        super().checked(problem)
+        need_sized("Scalarised: weights", self.weights, len(problem.objectives))
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
-        weights = _sized(self.weights, len(belief.objectives), "weights")
-        weights = weights / weights.sum()
+        need_sized("Scalarised: weights", self.weights, len(belief.objectives))
+        weights = np.array(self.weights) / sum(self.weights)
         return constrained(belief, lambda: _scalarised(belief, weights, self.chebyshev, rng))
 
 
@@ -198,12 +215,6 @@ def _backward(outcomes: Outcomes) -> Callable[[torch.Tensor], torch.Tensor]:
         return torch.where(u < 0, below, outcomes.best + outcomes.c * u)
 
     return backward
-
-
-def _sized(values: tuple[float, ...], m: int, name: str) -> Array:
-    if len(values) != m:
-        raise ProblemError(f"{name} must be one number for each of {m} objectives; got {values}")
-    return np.asarray(values, dtype=np.float64)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blackbox.arguments import check_range
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
@@ -105,9 +106,15 @@ class Justified(Advice):
         optimizer: of the same problem.
         tolerance: how much less it may be worth, in the units of the acquisition (nats for the
             default ones) at first; it falls as one over the root of the number of proposals.
+
+    Raises:
+        ProblemError: the tolerance is no number.
     """
 
     tolerance: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range("Justified: tolerance", self.tolerance, -1e12, 1e12)
 
     def choose(self, asked: Consultation) -> Array | None:
         own = asked.own()
@@ -125,9 +132,15 @@ class Transient(Advice):
     Args:
         optimizer: of the same problem.
         half_life: proposals after which the chance is a half.
+
+    Raises:
+        ProblemError: the half-life is not positive.
     """
 
     half_life: float = 5.0
+
+    def __post_init__(self) -> None:
+        check_range("Transient: half_life", self.half_life, 1e-6, 1e6)
 
     def choose(self, asked: Consultation) -> Array | None:
         chance = 0.5 ** ((asked.trial - 1) / self.half_life)

@@ -9,7 +9,7 @@ import numpy as np
 
 from blackbox import acquisitions
 from blackbox.acquisitions.search import Box, Search
-from blackbox.arguments import check_count, check_flag
+from blackbox.arguments import check_count, check_device, check_flag
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError, TellError, require
 from blackbox.formulation import Problem
@@ -18,7 +18,7 @@ from blackbox.optimizer import Optimizer, Supports
 from blackbox.optimizers.bayes.advice import Advice, Consultation, as_advice
 from blackbox.optimizers.bayes.design import Design
 from blackbox.optimizers.bayes.told import Told, earlier, joint_space
-from blackbox.state import State
+from blackbox.state import State, digest
 from blackbox.surrogates.features import Features
 
 if TYPE_CHECKING:
@@ -100,23 +100,19 @@ class Bayes(Optimizer):
     ) -> None:
         super().__init__(problem, seed=seed)
         require("scipy.optimize", "bayes")
+        from blackbox.acquisitions.base import need_acquisition
         from blackbox.optimizers.bayes.learning import Learning
         from blackbox.optimizers.bayes.region import TrustRegion
 
         if device != "cpu":
-            _try_device(device)
+            check_device("Bayes", device, "bayes")
         self._features = Features(joint_space(problem))
         self._search = Search(self._features)
-        self._learning = Learning(
-            problem, self._features, surrogate, earlier(problem, self._features, prior), device
-        )
+        self._prior = earlier(problem, self._features, prior)
+        self._learning = Learning(problem, self._features, surrogate, self._prior, device)
         if acquisition is None:
             acquisition = _default(problem)
-        elif not isinstance(acquisition, acquisitions.Acquisition):
-            raise ProblemError(
-                f"Bayes: acquisition={acquisition!r}; give one of blackbox.acquisitions, as EI()"
-            )
-        acquisition.checked(problem)
+        need_acquisition("Bayes", acquisition, problem)
         self._acquisition = acquisition
         if n_init is None:
             n_init = _begin(problem, self._features.width)
@@ -150,6 +146,12 @@ class Bayes(Optimizer):
     @property
     def batch_size(self) -> int:
         return 2 if self.problem.preference else 1
+
+    def spec(self) -> dict[str, Any]:
+        """Type and arguments as a plain dict; of each earlier study a digest of its rows."""
+        declared = super().spec()
+        declared["arguments"]["prior"] = [digest(told.batch.columns()) for told in self._prior]
+        return declared
 
     def predict(self, batch: Batch) -> dict[str, tuple[Array, Array]]:
         """What the models expect at some rows.
@@ -377,17 +379,6 @@ def _incumbents(belief: Belief) -> Array:
     chosen = np.concatenate([order.T.ravel(), balanced])
     rows: Array = belief.x[chosen[np.sort(np.unique(chosen, return_index=True)[1])]]
     return rows
-
-
-def _try_device(device: str) -> None:
-    torch = require("torch", "bayes")
-    try:
-        torch.zeros(1, device=torch.device(device))
-    except (RuntimeError, AssertionError, TypeError) as error:
-        first = str(error).splitlines()[0]
-        raise ProblemError(
-            f"Bayes: device={device!r} cannot be used: {first}; give 'cpu'"
-        ) from error
 
 
 def _rows(rows: list[Array]) -> list[Array]:

@@ -58,7 +58,8 @@ class ActiveGFN(GFNOptimizer):
         seed: seeds the optimizer's only generator.
 
     Raises:
-        UnsupportedError: the space has continuous parameters.
+        UnsupportedError: the space has continuous parameters, or the acquisition would see one
+            of several objectives only.
         SpaceError: no candidate satisfies the linear constraints.
         ProblemError: an argument is out of its range, or the device cannot be used.
         MissingExtraError: PyTorch (extra ``gfn``) or SciPy (extra ``bayes``) is not installed.
@@ -81,6 +82,7 @@ class ActiveGFN(GFNOptimizer):
         seed: int | None = None,
     ) -> None:
         require("scipy.optimize", "bayes")
+        from blackbox.acquisitions.base import need_acquisition
         from blackbox.optimizers.bayes.learning import Learning
 
         check_count("ActiveGFN: rounds", rounds, 1)
@@ -97,6 +99,7 @@ class ActiveGFN(GFNOptimizer):
         several = len(problem.objectives) > 1
         default = acquisitions.EHVI() if several else acquisitions.EI()
         self._acquisition = default if acquisition is None else acquisition
+        need_acquisition("ActiveGFN", self._acquisition, problem)
         self._features = Features(problem.space)
         self._learning = Learning(problem, self._features, surrogate, [], device)
         self._rounds = rounds

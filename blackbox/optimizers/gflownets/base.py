@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from blackbox.arguments import check_count, check_range
+from blackbox.arguments import check_count, check_device, check_range
 from blackbox.batch import Array, Batch, as_column
 from blackbox.errors import ProblemError, SpaceError
 from blackbox.formulation import Problem
@@ -80,7 +79,7 @@ class GFNOptimizer(Optimizer):
             raise ProblemError(f"{name}: backbone={backbone!r}; give one of blackbox.gflownets")
         if not isinstance(policy, Policy):
             raise ProblemError(f"{name}: policy={policy!r}; give a Policy")
-        usable(name, device)
+        check_device(name, device, "gfn")
         self._own = isinstance(construction, Construction)
         if not isinstance(construction, Construction):
             construction = problem.space.construction(construction)  # type: ignore[arg-type]
@@ -278,16 +277,3 @@ class Fresh:
             found, hashed = found[new & first][:missing], hashed[new & first][:missing]
             self.states = np.concatenate([self.states, found])
             self._taken = np.concatenate([self._taken, hashed])
-
-
-def usable(name: str, device: str) -> None:
-    """Refuse a device that is not there.
-
-    Raises:
-        ProblemError: PyTorch cannot compute on it.
-    """
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ProblemError(f"{name}: device={device!r} cannot be used: {reason}") from error

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blackbox.arguments import check_device
 from blackbox.batch import Array
 from blackbox.state import State
 from blackbox.surrogates.features import Features
@@ -45,9 +46,15 @@ class TorchGP:
 
     Args:
         device: where it is fitted and predicts.
+
+    Raises:
+        ProblemError: an argument is out of its range.
     """
 
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_device("TorchGP", self.device, "bayes")
 
     def fit(self, data: Data, memory: State | None) -> TorchModel:
         """Fit to data, going on from the memory of an earlier fit.

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import Bounds, minimize
 
+from blackbox.arguments import check_count, check_device
 from blackbox.batch import Array
 from blackbox.state import State
 from blackbox.surrogates.isolation import isolated
@@ -55,10 +56,17 @@ class GradientGP:
     Args:
         most: derivatives used, those of the best rows.
         device: where it is fitted and predicts.
+
+    Raises:
+        ProblemError: an argument is out of its range.
     """
 
     most: int = 500
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_count("GradientGP: most", self.most, 1)
+        check_device("GradientGP", self.device, "bayes")
 
     def fit(self, data: Data, memory: State | None) -> TorchModel:
         """Fit to data, going on from the memory of an earlier fit.

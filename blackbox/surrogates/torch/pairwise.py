@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from blackbox.arguments import check_device
 from blackbox.batch import Array
 from blackbox.state import State
 from blackbox.surrogates.features import Features
@@ -46,9 +47,15 @@ class PairwiseGP:
 
     Args:
         device: where it is fitted and predicts.
+
+    Raises:
+        ProblemError: an argument is out of its range.
     """
 
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_device("PairwiseGP", self.device, "bayes")
 
     def fit(self, data: Data, memory: State | None) -> TorchModel:
         """Fit to the comparisons, going on from the memory of an earlier fit.

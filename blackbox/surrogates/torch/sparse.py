@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import Bounds, minimize
 
+from blackbox.arguments import check_count, check_device
 from blackbox.batch import Array
 from blackbox.state import State
 from blackbox.surrogates.exact import ExactGP
@@ -56,11 +57,19 @@ class SparseGP:
         inducing: rows that summarise.
         exact: best rows that are taken as they are.
         device: where it is fitted and predicts.
+
+    Raises:
+        ProblemError: an argument is out of its range.
     """
 
     inducing: int = 200
     exact: int = 100
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_count("SparseGP: inducing", self.inducing, 1)
+        check_count("SparseGP: exact", self.exact, 1)
+        check_device("SparseGP", self.device, "bayes")
 
     def fit(self, data: Data, memory: State | None) -> Model:
         """Fit to data, going on from the memory of an earlier fit.

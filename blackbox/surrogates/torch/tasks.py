@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blackbox.arguments import check_device
 from blackbox.batch import Array
 from blackbox.state import State
 from blackbox.surrogates.isolation import isolated
@@ -41,9 +42,15 @@ class TaskGP:
 
     Args:
         device: where it is fitted and predicts.
+
+    Raises:
+        ProblemError: an argument is out of its range.
     """
 
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_device("TaskGP", self.device, "bayes")
 
     def fit(self, data: Data, memory: State | None) -> TorchModel:
         """Fit to data, going on from the memory of an earlier fit.
