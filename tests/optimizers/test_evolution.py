@@ -96,7 +96,7 @@ def test_one_update_of_the_covariance_is_the_textbooks():
     rng = np.random.default_rng(0)
     steps, path = rng.standard_normal((10, 6)), rng.standard_normal(6)
     r, covariance = rates(6, 10), Covariance(6)
-    covariance.learn(steps, path, True, r)
+    covariance.learn(steps, sphere(steps[5:]), path, True, r)
     weights = np.concatenate([r.weights, r.against])
     lengths = np.where(weights < 0, 6 / (steps**2).sum(axis=1), 1.0)
     expected = (1 - r.one - r.many * weights.sum()) * np.eye(6) + r.one * np.outer(path, path)
@@ -109,7 +109,8 @@ def test_the_covariance_stretches_and_whitens_inversely():
     covariance, rng = Covariance(5), np.random.default_rng(1)
     for _ in range(30):
         steps = rng.standard_normal((12, 5)) * [1, 2, 3, 4, 5]
-        covariance.learn(steps, steps[0], True, rates(5, 12))
+        lengths = sphere(covariance.whiten(steps[6:]))
+        covariance.learn(steps, lengths, steps[0], True, rates(5, 12))
     step = covariance.stretch(rng.standard_normal((1, 5)))[0]
     covariance._factorize()
     assert step @ np.linalg.solve(covariance.matrix, step) == pytest.approx(
@@ -121,9 +122,19 @@ def test_the_covariance_stretches_and_whitens_inversely():
 def test_a_covariance_renews_no_more_than_it_may():
     slow, r = Covariance(4, most=0.01), rates(4, 36)
     steps = 3 * np.random.default_rng(0).standard_normal((36, 4))
-    slow.learn(steps, np.zeros(4), True, r)
+    slow.learn(steps, sphere(steps[18:]), np.zeros(4), True, r)
     assert np.abs(np.diag(slow.matrix) - 1).max() < 0.3
     assert slow._stale == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_compiled_draws_are_the_same_numbers(kind):
+    pytest.importorskip("numba")
+    plain, compiled = np.random.default_rng(3), np.random.default_rng(3)
+    strategy = kind(np.zeros(40), 1.0)
+    points = strategy.ask(5000, plain)  # so many that some lie in the tail of the ziggurat
+    np.testing.assert_array_equal(points, strategy.ask(5000, compiled, compiled=True))
+    assert plain.bit_generator.state == compiled.bit_generator.state
 
 
 def test_low_memory_white_is_the_inverse_of_its_stretch():

@@ -48,7 +48,7 @@ class ArborescenceEmitter(Emitter):
     def _fresh_strategy(self) -> None:
         self.strategy = FullCMA(np.zeros(1 + len(self.archive.low)), self._sigma)
 
-    def draw(self, k: int, rng: np.random.Generator) -> Batch:
+    def draw(self, k: int, rng: np.random.Generator, *, compiled: bool) -> Batch:
         space = self.archive.problem.space
         if self._root is None:
             self._root = start(self.archive, rng, first=self.starts == 0)
@@ -59,7 +59,7 @@ class ArborescenceEmitter(Emitter):
             around = points[1:] if self.asked == k else points  # the root itself comes first
             around += self._sigma / math.sqrt(space.width) * rng.standard_normal(around.shape)
         else:
-            coefficients = self.strategy.ask(k, rng)
+            coefficients = self.strategy.ask(k, rng, compiled=compiled)
             points = self._root + coefficients @ self._gradients
         return space.decode(np.clip(points, 0.0, 1.0, out=points))
 

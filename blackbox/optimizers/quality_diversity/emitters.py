@@ -44,10 +44,16 @@ class Emitter(ABC):
         self.asked = 0
         self._told: list[Batch] = []
 
-    def ask(self, k: int, rng: np.random.Generator) -> Batch:
-        """k rows of the current generation."""
+    def ask(self, k: int, rng: np.random.Generator, *, compiled: bool = False) -> Batch:
+        """k rows of the current generation.
+
+        Args:
+            k: how many.
+            rng: source of every random number.
+            compiled: whether to use compiled loops, which change no bit; needs numba.
+        """
         self.asked += k
-        return self.draw(k, rng)
+        return self.draw(k, rng, compiled=compiled)
 
     def tell(self, rows: Batch) -> None:
         """What became of rows of the current generation.
@@ -65,7 +71,7 @@ class Emitter(ABC):
             self.learn(told)
 
     @abstractmethod
-    def draw(self, k: int, rng: np.random.Generator) -> Batch:
+    def draw(self, k: int, rng: np.random.Generator, *, compiled: bool) -> Batch:
         """k rows of the current distribution."""
 
     @abstractmethod
@@ -93,13 +99,13 @@ class LineEmitter(Emitter):
         super().__init__(archive, size)
         self._variation = variation
 
-    def draw(self, k: int, rng: np.random.Generator) -> Batch:
+    def draw(self, k: int, rng: np.random.Generator, *, compiled: bool) -> Batch:
         space = self.archive.problem.space
         if not len(self.archive):
             return space.draw(k, rng)
         first, second = self.archive.draw(2 * k, rng).reshape(2, k)
         columns = {name: self.archive.column(name) for name in space.names}
-        return self._variation.children(space, columns, first, second, rng)
+        return self._variation.children(space, columns, first, second, rng, compiled=compiled)
 
     def learn(self, rows: Batch) -> None:
         """Elites are all it knows."""
@@ -128,12 +134,12 @@ class EvolutionEmitter(Emitter):
         self.strategy: Strategy | None = None
         self.starts = 0
 
-    def draw(self, k: int, rng: np.random.Generator) -> Batch:
+    def draw(self, k: int, rng: np.random.Generator, *, compiled: bool) -> Batch:
         space = self.archive.problem.space
         if self.strategy is None:
             self.strategy = self._begin(start(self.archive, rng, first=self.starts == 0))
             self.starts += 1
-        points = self.strategy.ask(k, rng)
+        points = self.strategy.ask(k, rng, compiled=compiled)
         return space.decode(np.clip(points, 0.0, 1.0, out=points))
 
     def learn(self, rows: Batch) -> None:
@@ -169,11 +175,12 @@ def flat(rows: Batch) -> bool:
 
     Where no row is feasible, how far each is from that does tell them apart.
     """
+    if (rows["status"] != rows["status"][0]).any():
+        return False
     gained = np.isfinite(rows["gain"])
     worth = rows["gain" if gained.any() else "excess"]
     worth = worth[np.isfinite(worth)]
-    alike = not len(worth) or worth.max() - worth.min() < _FLAT
-    return bool(alike and (rows["status"] == rows["status"][0]).all())
+    return not len(worth) or bool(worth.max() - worth.min() < _FLAT)
 
 
 def start(archive: Archive, rng: np.random.Generator, *, first: bool) -> Floats:

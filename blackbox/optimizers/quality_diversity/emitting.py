@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from blackbox.archives import Archive
+from blackbox.archives._placing import worth_compiling
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
@@ -50,29 +52,31 @@ class EmitterOptimizer(Optimizer):
     def _ask(self, n: int) -> Batch:
         parts: list[Batch] = []
         owners: list[Array] = []
+        compiled = worth_compiling(self.asked)
+        turns = [_turn(emitter) for emitter in self.emitters]
         while n:
-            j = min(range(len(self.emitters)), key=self._turn)
+            # What is begun is completed, none is left out.
+            j = turns.index(min(turns))
             emitter = self.emitters[j]
             k = min(n, emitter.size - emitter.asked % emitter.size)
             tag = emitter.generation * len(self.emitters) + j
-            parts.append(emitter.ask(k, self.rng))
+            parts.append(emitter.ask(k, self.rng, compiled=compiled))
             owners.append(np.full(k, tag))
+            turns[j] = _turn(emitter)
             n -= k
         self._owners.add(self.asked, np.concatenate(owners))
         return Batch.concat(parts)
 
-    def _turn(self, j: int) -> tuple[int, int]:
-        """The emitter of the least turn goes next: what is begun is completed, none is left out."""
-        times, rest = divmod(self.emitters[j].asked, self.emitters[j].size)
-        return times, -rest
-
     def _tell(self, batch: Batch) -> None:
         tags = self._owners.take(batch["id"])
         rows = self._rows(batch)
-        for tag in np.unique(tags[tags >= 0]).tolist():
-            generation, j = divmod(tag, len(self.emitters))
-            if generation == self.emitters[j].generation:
-                self.emitters[j].tell(rows[tags == tag])
+        if (tags[1:] < tags[:-1]).any():  # told in another order than asked
+            order = np.argsort(tags, kind="stable")
+            tags, rows = tags[order], rows.take(order)
+        for first, last in pairwise([0, *np.flatnonzero(np.diff(tags)) + 1, len(tags)]):
+            generation, j = divmod(int(tags[first]), len(self.emitters))
+            if tags[first] >= 0 and generation == self.emitters[j].generation:
+                self.emitters[j].tell(rows[first:last])
 
     def _rows(self, batch: Batch) -> Batch:
         """Put rows into the archive; what became of them, as emitters are told."""
@@ -101,6 +105,12 @@ class EmitterOptimizer(Optimizer):
         self._owners.load(state["owners"])
         for emitter, kept in zip(self.emitters, state["emitters"], strict=True):
             emitter.load_state(kept)
+
+
+def _turn(emitter: Emitter) -> tuple[int, int]:
+    """The emitter of the least turn goes next."""
+    times, rest = divmod(emitter.asked, emitter.size)
+    return times, -rest
 
 
 def check_emitters(owner: Optimizer, emitters: object, batch_size: object, sigma: object) -> None:

@@ -59,10 +59,10 @@ class _Slot(Emitter):
         self._bandit = bandit
         self._chosen = -1
 
-    def draw(self, k: int, rng: np.random.Generator) -> Batch:
+    def draw(self, k: int, rng: np.random.Generator, *, compiled: bool) -> Batch:
         if self._chosen < 0:
             self._chosen = self._bandit.choose()
-        return self._kinds[self._chosen].draw(k, rng)
+        return self._kinds[self._chosen].draw(k, rng, compiled=compiled)
 
     def learn(self, rows: Batch) -> None:
         self._kinds[self._chosen].learn(rows)

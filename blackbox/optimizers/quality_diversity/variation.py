@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +11,7 @@ import numpy.typing as npt
 from blackbox.arguments import is_number
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
+from blackbox.optimizers.quality_diversity._draws import addresses, loops
 from blackbox.optimizers.quality_diversity._orders import (
     changed_order,
     changed_tokens,
@@ -182,7 +181,7 @@ class _Litter:
         if self.compiled and p.dim and not p.log:
             scale = self.iso * span, p.low, p.high
             pairs = column, self.first, self.second
-            made: Array = _loops().iso_line(*pairs, self.along, scale, self.rng)
+            made: Array = loops().iso_line(*pairs, self.along, scale, addresses(self.rng))
             return made
         x, y = column[self.first], column[self.second]
         if not p.log:
@@ -216,13 +215,6 @@ class _Litter:
         crossed = self.crossed if x.ndim == 1 else self.crossed[:, None]
         taken = crossed & (self.rng.random(x.shape) < 0.5)
         return np.where(taken, y, x)
-
-
-@cache
-def _loops() -> ModuleType:
-    from blackbox.optimizers.quality_diversity import _compiled
-
-    return _compiled
 
 
 def _count(p: Parameter) -> int:

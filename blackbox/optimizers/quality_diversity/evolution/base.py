@@ -26,6 +26,7 @@ class Rates:
     Attributes:
         weights: (mu,) weights of the better half, falling, of sum 1.
         against: (k - mu,) negative weights of the others, for the covariance alone.
+        opposed: their sum.
         mass: variance-effective selection mass (mu_eff).
         path: learning rate of the covariance's evolution path (c_c).
         step: learning rate of the step size's evolution path (c_sigma).
@@ -37,6 +38,7 @@ class Rates:
 
     weights: Floats
     against: Floats
+    opposed: float
     mass: float
     path: float
     step: float
@@ -65,9 +67,11 @@ def rates(n: int, k: int, faster: float = 1.0) -> Rates:
     # So much that the covariance stays positive definite, eq. 50 to 53.
     total = min(1 + one / many, 1 + 2 * opposed / (mass + 2), (1 - one - many) / (n * many))
     step = (mass + 2) / (n + mass + 5)
+    against = total * against / max(float(-against.sum()), 1e-300)
     made = Rates(
         weights=weights / weights.sum(),
-        against=total * against / max(float(-against.sum()), 1e-300),
+        against=against,
+        opposed=float(against.sum()),
         mass=mass,
         path=(4 + mass / n) / (n + 4 + 2 * mass / n),
         step=step,
@@ -99,8 +103,14 @@ class Strategy(ABC):
         self.generation = 0
 
     @abstractmethod
-    def ask(self, k: int, rng: np.random.Generator) -> Floats:
-        """(k, n) points of the current distribution."""
+    def ask(self, k: int, rng: np.random.Generator, *, compiled: bool = False) -> Floats:
+        """(k, n) points of the current distribution.
+
+        Args:
+            k: how many.
+            rng: source of every random number.
+            compiled: whether to use compiled loops, which change no bit; needs numba.
+        """
 
     @abstractmethod
     def tell(self, ranked: Floats) -> None:

@@ -32,44 +32,47 @@ class Covariance:
     Learning costs O(k n^2). The factorization, O(n^3), waits until C has changed enough to matter.
     It also keeps the determinant of C near 1: nothing else keeps C and sigma from drifting apart.
 
+    Attributes:
+        factor: (n, n) R, upper triangular, of C as it was factorized last.
+        widest: the largest standard deviation of a coordinate, by R.
+        narrowest: the least standard deviation of a coordinate given those before it.
+
     Args:
         n: coordinates.
         most: largest share of the matrix that one generation renews.
     """
 
     def __init__(self, n: int, most: float = 1.0) -> None:
-        self.matrix = np.eye(n, order="F")
-        self.factor = np.eye(n)
+        self._upper = np.eye(n, order="F")  # the triangle of C; what is below stays 0
+        self.factor = np.eye(n, order="F")
+        self.widest = self.narrowest = 1.0
         self.log_scale = 0.0  # log of all factors by which R was divided
         self._most = most
         self._stale = 0.0
 
     @property
-    def widest(self) -> float:
-        """The largest standard deviation of a coordinate."""
-        return math.sqrt(float(self.matrix.diagonal().max()))
-
-    @property
-    def narrowest(self) -> float:
-        """The least standard deviation of a coordinate given those before it."""
-        return float(self.factor.diagonal().min())
+    def matrix(self) -> Floats:
+        """(n, n) C."""
+        above: Floats = np.triu(self._upper, 1)
+        return self._upper + above.T
 
     def stretch(self, normal: Floats) -> Floats:
-        """(k, n) draws of this covariance, of (k, n) standard normal ones."""
-        stretched: Floats = normal @ self.factor
+        """(k, n) draws of this covariance, of (k, n) standard normal ones, which it overwrites."""
+        stretched: Floats = blas.dtrmm(1.0, self.factor, normal.T, trans_a=1, overwrite_b=1).T
         return stretched
 
     def whiten(self, steps: Floats) -> Floats:
         """(k, n) steps where the distribution is standard normal: R stretches them back."""
-        white, _ = lapack.dtrtrs(self.factor, steps.T, trans=1)
-        whitened: Floats = white.T
-        return whitened
+        white: Floats = blas.dtrsm(1.0, self.factor, steps.T, trans_a=1).T
+        return white
 
-    def learn(self, steps: Floats, path: Floats, steady: bool, r: Rates) -> None:
+    def learn(self, steps: Floats, lengths: Floats, path: Floats, steady: bool, r: Rates) -> None:
         """The update of rank one and rank mu, with weights against (Hansen 2016, eq. 46 and 47).
 
         Args:
             steps: (k, n) steps from the mean in units of sigma, best first.
+            lengths: squared lengths of those weighed against, where the distribution is standard
+                normal.
             path: (n,) evolution path of the covariance.
             steady: whether the path was updated (h_sigma).
             r: rates.
@@ -78,39 +81,44 @@ class Covariance:
         one, many = slower * r.one, slower * r.many
         better = len(r.weights)
         # A step weighed against counts for its direction, not for its length.
-        lengths = (self.whiten(steps[better:]) ** 2).sum(axis=1)
         against = r.against * (len(path) / np.maximum(lengths, 1e-300))
-        rows = np.concatenate([steps, path[None]])
-        weights = np.concatenate([many * r.weights, many * against, [one]])
         lost = 0.0 if steady else one * r.path * (2 - r.path)
-        kept = 1 + lost - one - many * (1 + float(r.against.sum()))
-        # In place: kept * C + rows' diag(weights) rows.
-        self.matrix = blas.dgemm(
-            1.0, rows.T * weights, rows.T, trans_b=1, beta=kept, c=self.matrix, overwrite_c=1
-        )
+        kept = 1 + lost - one - many * (1 + r.opposed)
+        self._add(1.0, np.sqrt(many * r.weights)[:, None] * steps[:better], kept)
+        self._add(-1.0, np.sqrt(-many * against)[:, None] * steps[better:])
+        self._add(one, path[None])
         self._stale += one + many
         if self._stale * len(path) > _STALE:
             self._factorize()
 
+    def _add(self, weight: float, rows: Floats, kept: float = 1.0) -> None:
+        """In place: kept * C + weight * rows' rows."""
+        self._upper = blas.dsyrk(weight, rows.T, beta=kept, c=self._upper, overwrite_c=1)
+
     def _factorize(self) -> None:
-        factor, failed = lapack.dpotrf(self.matrix)
+        factor, failed = lapack.dpotrf(self._upper)
         for share in _RIDGES if failed else ():
-            self.matrix[np.diag_indices_from(self.matrix)] += share * self.widest**2
-            factor, failed = lapack.dpotrf(self.matrix)
+            self._upper[np.diag_indices_from(self._upper)] += share * self._upper.diagonal().max()
+            factor, failed = lapack.dpotrf(self._upper)
             if not failed:
                 break
         shift = float(np.log(factor.diagonal()).mean())
         if abs(shift) > _DRIFT:
             factor /= math.exp(shift)
-            self.matrix /= math.exp(2 * shift)
+            self._upper /= math.exp(2 * shift)
             self.log_scale += shift
-        self.factor = factor
+        self._take(factor)
         self._stale = 0.0
+
+    def _take(self, factor: Floats) -> None:
+        self.factor = factor
+        self.widest = math.sqrt(float(np.einsum("ij,ij->j", factor, factor).max()))
+        self.narrowest = float(factor.diagonal().min())
 
     def state(self) -> State:
         """What ``load_state`` needs."""
         return {
-            "matrix": self.matrix.copy(),
+            "matrix": self.matrix,
             "factor": self.factor.copy(),
             "stale": self._stale,
             "log_scale": self.log_scale,
@@ -118,7 +126,6 @@ class Covariance:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on where ``state`` was taken."""
-        self.matrix, self.factor = (
-            np.array(state[name], order="F") for name in ("matrix", "factor")
-        )
+        self._upper = np.asfortranarray(np.triu(state["matrix"]))
+        self._take(np.array(state["factor"], order="F"))
         self._stale, self.log_scale = float(state["stale"]), float(state["log_scale"])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from blackbox.formulation import Floats
+from blackbox.optimizers.quality_diversity._draws import standard_normal
 from blackbox.optimizers.quality_diversity.evolution.base import (
     CONDITION,
     NARROWEST,
@@ -47,9 +48,10 @@ class FullCMA(Strategy):
             self.path = self.path / math.exp(shift)
             self._log_scale = self.covariance.log_scale
 
-    def ask(self, k: int, rng: np.random.Generator) -> Floats:
+    def ask(self, k: int, rng: np.random.Generator, *, compiled: bool = False) -> Floats:
         self._rescale()
-        points = self.covariance.stretch(rng.standard_normal((k, len(self.mean))))
+        normal = standard_normal(k, len(self.mean), rng, compiled=compiled)
+        points = self.covariance.stretch(normal)
         points *= self.sigma
         points += self.mean
         return points
@@ -60,10 +62,13 @@ class FullCMA(Strategy):
         steps = (ranked - self.mean) / self.sigma
         move = r.weights @ steps[: len(r.weights)]
         self.mean = self.mean + self.sigma * move
-        steady = self._control_step(self.covariance.whiten(move[None])[0], r)
+        worse = steps[len(r.weights) :]
+        white = self.covariance.whiten(np.concatenate([worse, move[None]]))
+        lengths = np.einsum("ij,ij->i", white[:-1], white[:-1])
+        steady = self._control_step(white[-1], r)
         gain = math.sqrt(r.path * (2 - r.path) * r.mass) if steady else 0.0
         self.path = (1 - r.path) * self.path + gain * move
-        self.covariance.learn(steps, self.path, steady, r)
+        self.covariance.learn(steps, lengths, self.path, steady, r)
         self._rescale()
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from blackbox.formulation import Floats
+from blackbox.optimizers.quality_diversity._draws import standard_normal
 from blackbox.optimizers.quality_diversity.evolution.base import (
     NARROWEST,
     Strategy,
@@ -30,8 +31,8 @@ class LowMemoryMA(Strategy):
         n = len(self.mean)
         self.paths = np.zeros((4 + int(3 * math.log(n)), n))
 
-    def ask(self, k: int, rng: np.random.Generator) -> Floats:
-        points: Floats = rng.standard_normal((k, len(self.mean)))
+    def ask(self, k: int, rng: np.random.Generator, *, compiled: bool = False) -> Floats:
+        points = standard_normal(k, len(self.mean), rng, compiled=compiled)
         for share, path in self._factors():
             points = (1 - share) * points + np.outer(share * (points @ path), path)
         return self.mean + self.sigma * points

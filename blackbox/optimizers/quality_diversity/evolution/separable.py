@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from blackbox.formulation import Floats
+from blackbox.optimizers.quality_diversity._draws import standard_normal
 from blackbox.optimizers.quality_diversity.evolution.base import (
     CONDITION,
     NARROWEST,
@@ -30,8 +31,8 @@ class SeparableCMA(Strategy):
         self.path = np.zeros(len(self.mean))
         self.variance = np.ones(len(self.mean))
 
-    def ask(self, k: int, rng: np.random.Generator) -> Floats:
-        points: Floats = rng.standard_normal((k, len(self.mean)))
+    def ask(self, k: int, rng: np.random.Generator, *, compiled: bool = False) -> Floats:
+        points = standard_normal(k, len(self.mean), rng, compiled=compiled)
         points *= self.sigma * np.sqrt(self.variance)
         points += self.mean
         return points
