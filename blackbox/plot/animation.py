@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from blackbox.arguments import is_finite, is_path, is_whole
 from blackbox.batch import Batch
 from blackbox.errors import BatchError, ProblemError, require
 from blackbox.plot.data import Archive, EliteMap, archive_of, growth, map_at
@@ -48,11 +49,10 @@ def animation(
     history = data if isinstance(data, Batch) else getattr(data, "history", None)
     if not isinstance(history, Batch):
         raise BatchError(f"{data!r} is a {type(data).__name__}; give a study or a Batch of rows")
-    numbers = isinstance(frames, int) and isinstance(seconds, int | float)
-    if not numbers or frames < 2 or not seconds > 0:
+    if not is_whole(frames, 2) or not is_finite(seconds) or not seconds > 0:
         raise ProblemError(f"frames={frames}, seconds={seconds}; give at least 2 and more than 0")
-    if Path(path).suffix.lower() != ".gif":
-        raise ProblemError(f"path={os.fspath(path)!r}; give one that ends in .gif")
+    if not is_path(path) or Path(path).suffix.lower() != ".gif":
+        raise ProblemError(f"path={path!r}; give one that ends in .gif")
     cells = archive_of(data, archive)
     grown = growth(history, cells)
     last = map_at(history, grown, cells, len(history))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blackbox.plot.convergence import draw_curve
+from blackbox.plot.convergence import check_band, draw_curve
 from blackbox.plot.data import ArchiveData, axis_label, by_method, profiles
-from blackbox.plot.style import INK, SMALL, colour, new_axes, tidy
+from blackbox.plot.style import INK, SMALL, axes_on, colour, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,12 +34,13 @@ def archive_profile(
 
     Raises:
         BatchError: there is no archive.
-        ProblemError: a problem has not exactly one objective.
+        ProblemError: a problem has not exactly one objective, or the band is none.
         MissingExtraError: matplotlib is not installed.
     """
+    check_band(band)
     drawn, share = profiles(data)
     objective = next(iter(by_method(data).values()))[0].problem.objectives[0]
-    ax = new_axes((5.0, 3.2)) if ax is None else ax
+    ax = axes_on(ax, (5.0, 3.2))
     for i, curve in enumerate(drawn):
         draw_curve(ax, curve, colour(i), band)
     ax.set_xlim(float(drawn[0].x[0]), float(drawn[0].x[-1]))

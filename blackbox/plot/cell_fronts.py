@@ -8,7 +8,7 @@ import numpy as np
 
 from blackbox.errors import ProblemError, require
 from blackbox.plot.data import Archive, axis_label, niches
-from blackbox.plot.style import FAINT, INK, SMALL, colour, new_axes, tidy
+from blackbox.plot.style import FAINT, INK, SMALL, axes_on, colour, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def cell_fronts(archive: Archive, *, ax: Axes | None = None) -> Axes:
     require("matplotlib", "plot")
     from matplotlib.collections import LineCollection
 
-    ax = new_axes((5.4, 5.0)) if ax is None else ax
+    ax = axes_on(ax, (5.4, 5.0))
     size = (cells.high - cells.low) / np.array(cells.dims)
     corners = cells.low + size * np.column_stack(np.unravel_index(filled, cells.dims))
     ax.add_collection(LineCollection(list(_frames(corners, size)), colors=FAINT, lw=0.4))

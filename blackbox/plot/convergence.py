@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blackbox.arguments import is_number
 from blackbox.errors import ProblemError, require
 from blackbox.formulation import Problem
 from blackbox.plot.data import Curve, Data, Point, XAxis, axis_label, curves, groups
-from blackbox.plot.style import FAINT, Floats, colour, label_ends, new_axes, tidy
+from blackbox.plot.style import FAINT, Floats, axes_on, colour, label_ends, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,11 +53,10 @@ def convergence(
         ProblemError: an argument out of range, or problems that do not belong together.
         MissingExtraError: matplotlib is not installed, or moocore for several objectives.
     """
-    if not 0 <= band[0] <= band[1] <= 1:
-        raise ProblemError(f"band={band!r}; give two quantiles from 0 to 1, the lower one first")
+    check_band(band)
     made = groups(data, problem)
     drawn = curves(made, x=x, optimum=optimum, reference=reference)
-    ax = new_axes((5.2, 3.2)) if ax is None else ax
+    ax = axes_on(ax, (5.2, 3.2))
     if len(drawn) == 1 and len(drawn[0].points):
         ax.scatter(drawn[0].points[:, 0], drawn[0].points[:, 1], s=9, color=FAINT, lw=0, zorder=0)
     for i, curve in enumerate(drawn):
@@ -77,6 +77,17 @@ def convergence(
     if len(drawn) > 1:
         label_ends(ax, [(c.name, float(c.quantile(0.5)[-1]), colour(i)) for i, c in curved])
     return ax
+
+
+def check_band(band: object) -> None:
+    """Refuse what is no pair of quantiles.
+
+    Raises:
+        ProblemError: so it is.
+    """
+    pair = isinstance(band, list | tuple) and len(band) == 2 and all(map(is_number, band))
+    if not pair or not 0 <= band[0] <= band[1] <= 1:  # type: ignore[index]
+        raise ProblemError(f"band={band!r}; give two quantiles from 0 to 1, the lower one first")
 
 
 def draw_curve(ax: Axes, curve: Curve, tone: str, band: tuple[float, float]) -> None:

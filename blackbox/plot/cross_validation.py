@@ -9,7 +9,7 @@ import numpy as np
 from blackbox.errors import ProblemError, require
 from blackbox.plot.data import LeaveOneOut, Source, leave_one_out
 from blackbox.plot.panels import AxesArray
-from blackbox.plot.style import FAINT, INK, QUIET, SMALL, colour, opacity, tidy
+from blackbox.plot.style import FAINT, INK, QUIET, SMALL, colour, need_axes, opacity, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +46,8 @@ def cross_validation(
     panels: AxesArray = np.ravel(np.asarray(ax, dtype=object))
     if len(panels) != 2:
         raise ProblemError(f"ax holds {len(panels)} Axes; give 2")
+    for panel in panels:
+        need_axes(panel)
     _predictions(panels[0], drawn)
     _calibration(panels[1], drawn)
     return panels

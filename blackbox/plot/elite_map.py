@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from blackbox.arguments import is_path
 from blackbox.batch import Array, Batch
 from blackbox.errors import BatchError, ProblemError
 from blackbox.plot.data import Archive, EliteMap, growth, map_of
-from blackbox.plot.data.elites import Ints
+from blackbox.plot.data.elites import Ints, niches
 
 _PAGE = Path(__file__).with_name("elite_map.html")
 # Numbers of replaced elites that a file may hold; those of the present ones are always in it.
@@ -51,10 +52,16 @@ def elite_map(
         The path.
 
     Raises:
-        ProblemError: no such value, or a history of several objectives.
-        BatchError: the history lacks a column.
+        ProblemError: no such value, a history of several objectives, or an argument of the wrong
+            type.
+        BatchError: the history lacks a column, or what is given is no archive.
         MissingExtraError: SciPy is not installed and there are Voronoi cells.
     """
+    niches(archive)  # refuses what is no archive
+    if not is_path(path):
+        raise ProblemError(f"path={path!r}; give the path of a file")
+    if not (title is None or isinstance(title, str)):
+        raise ProblemError(f"title={title!r} must be a str or None")
     name = archive.problem.name if title is None else title
     made = _data(archive, value, history)
     # JSON inside HTML: no character that could end the element or start another.

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blackbox.errors import require
+from blackbox.arguments import is_finite
+from blackbox.errors import ProblemError, require
 from blackbox.plot.data import Archive, EliteMap, Niches, map_of, projected
-from blackbox.plot.style import INK, RAMP, SMALL, colour_bar, new_axes, tidy
+from blackbox.plot.style import INK, RAMP, SMALL, axes_on, colour_bar, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,11 +48,15 @@ def elites(
         The Axes.
 
     Raises:
-        ProblemError: no such value, or none of numbers.
+        ProblemError: no such value, or none of numbers; or limits that are none.
         BatchError: not two of the measures, or what is given is no archive.
         MissingExtraError: matplotlib is not installed, SciPy for Voronoi cells, or moocore for
             hypervolumes.
     """
+    if limits is not None and not (
+        isinstance(limits, list | tuple) and len(limits) == 2 and all(map(is_finite, limits))
+    ):
+        raise ProblemError(f"limits={limits!r}; give the least and the largest value, or None")
     drawn = map_of(archive, value)
     if measures is not None:
         drawn = projected(drawn, measures)
@@ -64,7 +69,7 @@ def draw_map(
     drawn: EliteMap, ax: Axes | None = None, limits: tuple[float, float] | None = None
 ) -> tuple[Axes, Any]:
     """The Axes with a map on them, and what holds its values (None where that is bars)."""
-    ax = new_axes((5.0, 3.0 if drawn.kind == "line" else 3.9)) if ax is None else ax
+    ax = axes_on(ax, (5.0, 3.0 if drawn.kind == "line" else 3.9))
     draw = {"line": _bars, "grid": _grid, "voronoi": _voronoi, "points": _points}[drawn.kind]
     mappable = draw(ax, drawn, limits)
     tidy(ax)
@@ -78,7 +83,7 @@ def draw_map(
 
 def shades(drawn: EliteMap, limits: tuple[float, float] | None) -> dict[str, Any]:
     """Colour map and limits: dark where the value is best."""
-    low, high = limits or (0.0, 1.0)
+    low, high = (0.0, 1.0) if limits is None else limits
     if limits is None and len(drawn.values):
         low, high = float(drawn.values.min()), float(drawn.values.max())
     return {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blackbox.plot.data import Source, importances
-from blackbox.plot.style import INK, SMALL, colour, new_axes, tidy
+from blackbox.plot.style import INK, SMALL, axes_on, colour, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def importance(source: Source, *, ax: Axes | None = None, outcome: str | None = 
     """
     drawn = importances(source, outcome)
     d = len(drawn.names)
-    ax = new_axes((4.8, 1.1 + 0.3 * d)) if ax is None else ax
+    ax = axes_on(ax, (4.8, 1.1 + 0.3 * d))
     where = np.arange(d)[::-1]
     tone = colour(0)
     ax.barh(where, drawn.total, height=0.66, color=tone, alpha=0.3, lw=0, label="with interactions")

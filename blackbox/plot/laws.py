@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import is_whole
 from blackbox.errors import BatchError
 from blackbox.metrics import nondominated_ranks
+from blackbox.metrics.scores import numbers
 from blackbox.plot.data.runs import thin
-from blackbox.plot.style import INK, SMALL, colour, colour_bar, new_axes, opacity, tidy
+from blackbox.plot.style import INK, SMALL, axes_on, colour, colour_bar, opacity, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +46,10 @@ def law(
         BatchError: numbers that are negative, all 0 or not finite, or of another shape.
         MissingExtraError: matplotlib is not installed.
     """
-    values = np.asarray(probabilities, dtype=np.float64)
+    pair = isinstance(shape, list | tuple) and len(shape) == 2
+    if not pair or not all(is_whole(side, 1) for side in shape):
+        raise BatchError(f"shape={shape!r}; give the numbers of cells along both, such as (8, 8)")
+    values = numbers("probabilities", probabilities)
     if values.size != shape[0] * shape[1] or not np.isfinite(values).all():
         raise BatchError(f"probabilities of shape {values.shape}; give {shape} finite numbers")
     if not (values >= 0).all() or not values.any():
@@ -54,7 +59,7 @@ def law(
         ringed = np.asarray(marks, dtype=bool)
         if ringed.size != values.size:
             raise BatchError(f"marks have shape {ringed.shape}; give {shape}")
-    ax = new_axes((4.4, 3.6)) if ax is None else ax
+    ax = axes_on(ax, (4.4, 3.6))
     from matplotlib.colors import LogNorm
 
     top = float(values.max())
@@ -95,10 +100,9 @@ def learnt_order(
         BatchError: wrong shapes, fewer than two candidates, or numbers that are not finite.
         MissingExtraError: matplotlib is not installed, or moocore for several objectives.
     """
-    learnt = np.asarray(log_rewards, dtype=np.float64)
-    table = np.asarray(scores, dtype=np.float64)
+    learnt, table = numbers("log_rewards", log_rewards), numbers("scores", scores)
     table = table[:, None] if table.ndim == 1 else table
-    if learnt.ndim != 1 or table.shape[0] != len(learnt) or len(learnt) < 2:
+    if learnt.ndim != 1 or table.ndim != 2 or table.shape[0] != len(learnt) or len(learnt) < 2:
         raise BatchError(
             f"log_rewards have shape {learnt.shape} and scores {table.shape}; give (n,) and "
             "(n, m), n > 1"
@@ -110,7 +114,7 @@ def learnt_order(
     else:
         ranks = nondominated_ranks(table)
         order = ranks.max() - ranks
-    ax = new_axes((4.4, 3.4)) if ax is None else ax
+    ax = axes_on(ax, (4.4, 3.4))
     some = thin(len(learnt), np.zeros(len(learnt), dtype=bool))
     tone, alpha = colour(0), opacity(len(some), 0.8)
     ax.scatter(order[some], learnt[some], s=12, lw=0, color=tone, alpha=alpha)

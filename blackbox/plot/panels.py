@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from blackbox.errors import ProblemError, require
 from blackbox.plot.data import Column
-from blackbox.plot.style import INK, SMALL, Floats, tidy
+from blackbox.plot.style import INK, SMALL, Floats, need_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ def panels_for(k: int, ax: Axes | AxesArray | None) -> AxesArray:
         given = np.ravel(np.asarray(ax, dtype=object))
         if len(given) != k:
             raise ProblemError(f"ax holds {len(given)} Axes; give {k}, one an input")
-        return given
+        return np.array([need_axes(one) for one in given], dtype=object)
     pyplot = require("matplotlib.pyplot", "plot")
     wide = min(k, _PER_ROW)
     tall = -(-k // wide)

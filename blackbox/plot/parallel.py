@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from blackbox.arguments import check_flag
 from blackbox.batch import Batch
 from blackbox.errors import require
 from blackbox.formulation import Problem
 from blackbox.plot.data import Archive, Column, Data, inputs, measures, outcomes, ranked, single
-from blackbox.plot.style import FAINT, INK, QUIET, RAMP, SMALL, new_axes, opacity
+from blackbox.plot.style import FAINT, INK, QUIET, RAMP, SMALL, axes_on, opacity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,9 +45,10 @@ def parallel_coordinates(
 
     Raises:
         BatchError: no row to draw.
-        ProblemError: no such objective, or runs of different spaces.
+        ProblemError: no such objective, runs of different spaces, or no switch.
         MissingExtraError: matplotlib is not installed, or moocore for several objectives.
     """
+    check_flag("show_inputs", show_inputs)
     elites = getattr(data, "elites", None)
     if isinstance(elites, Batch):
         run = single(elites, getattr(data, "problem", problem))
@@ -55,7 +57,7 @@ def parallel_coordinates(
     drawn = ranked(run, objective)
     columns = inputs(run, drawn.rows) if show_inputs else []
     columns += [*measures(run, drawn.rows), *outcomes(run, drawn.rows)]
-    ax = new_axes((max(4.0, 1.05 * len(columns)), 3.4)) if ax is None else ax
+    ax = axes_on(ax, (max(4.0, 1.05 * len(columns)), 3.4))
     require("matplotlib", "plot")
     from matplotlib import colormaps
     from matplotlib.collections import LineCollection

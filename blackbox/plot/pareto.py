@@ -8,7 +8,7 @@ from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
 from blackbox.plot.data import Data, Front, Source, axis_label, fronts, groups, recommended
 from blackbox.plot.data.beliefs import bayes_of
-from blackbox.plot.style import FAINT, INK, QUIET, SMALL, colour, new_axes, opacity, tidy
+from blackbox.plot.style import FAINT, INK, QUIET, SMALL, colour, need_axes, new_axes, opacity, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def pareto(
         if solid:
             # A cube that fills its Axes pushes its labels off the figure.
             ax.set_box_aspect(None, zoom=0.84)  # type: ignore[call-arg]
-    if solid != (ax.name == "3d"):
+    if solid != (need_axes(ax).name == "3d"):
         raise ProblemError(
             f"{len(objectives)} objectives on Axes of projection {ax.name!r}; give Axes made "
             f"with projection={'3d' if solid else 'rectilinear'!r}"

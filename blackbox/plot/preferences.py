@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from blackbox.batch import Array, Batch
 from blackbox.errors import BatchError, ProblemError
-from blackbox.formulation import Problem
+from blackbox.formulation import Problem, need_problem
+from blackbox.metrics.scores import numbers
 from blackbox.plot.data import axis_label
-from blackbox.plot.style import FAINT, INK, SMALL, colour_bar, new_axes, tidy
+from blackbox.plot.style import FAINT, INK, SMALL, colour_bar, need_axes, new_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,16 +40,19 @@ def preferences(
         The Axes.
 
     Raises:
-        BatchError: weights of another shape, or that do not sum to one.
+        BatchError: weights of another shape, or that do not sum to one; or what is no Batch.
         ProblemError: other than two or three objectives, or Axes that do not fit them.
         MissingExtraError: matplotlib is not installed.
     """
+    need_problem(problem)
     objectives = problem.objectives
+    if not isinstance(samples, Batch):
+        raise BatchError(f"samples={samples!r} is a {type(samples).__name__}; give a Batch")
     if len(objectives) not in (2, 3):
         raise ProblemError(
             f"{problem.name} has {len(objectives)} objectives; two or three are drawn"
         )
-    w = np.asarray(weights, dtype=np.float64)
+    w = numbers("weights", weights)
     if w.shape != (len(samples), len(objectives)) or not np.allclose(w.sum(axis=1), 1, atol=1e-6):
         raise BatchError(
             f"weights of shape {w.shape}; give ({len(samples)}, {len(objectives)}) preferences "
@@ -57,12 +61,14 @@ def preferences(
     solid = len(objectives) == 3
     if ax is None:
         ax = new_axes((5.0, 4.4), projection="3d") if solid else new_axes((5.0, 3.6))
-    if solid != (ax.name == "3d"):
+    if solid != (need_axes(ax).name == "3d"):
         raise ProblemError(
             f"{len(objectives)} objectives on Axes of projection {ax.name!r}; give Axes made "
             f"with projection={'3d' if solid else 'rectilinear'!r}"
         )
     names = [o.name for o in objectives]
+    if front is not None and not (isinstance(front, Batch) and set(names) <= set(front.names)):
+        raise BatchError(f"front={front!r}; give a Batch with {names}")
     points = np.column_stack([samples[name] for name in names])
     good = np.isfinite(points).all(axis=1)
     if "ok" in samples:

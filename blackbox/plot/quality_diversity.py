@@ -8,10 +8,10 @@ import numpy as np
 
 from blackbox.errors import ProblemError, require
 from blackbox.formulation import Problem
-from blackbox.plot.convergence import draw_curve, limit_late
+from blackbox.plot.convergence import check_band, draw_curve, limit_late
 from blackbox.plot.data import Archive, TracedData, growth_curves
 from blackbox.plot.panels import AxesArray
-from blackbox.plot.style import INK, SMALL, colour, tidy
+from blackbox.plot.style import INK, SMALL, colour, need_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,9 +48,11 @@ def quality_diversity(
 
     Raises:
         BatchError: nothing to draw, no archive, or a score below the offset.
-        ProblemError: several objectives, cells that are not fixed, or the wrong number of Axes.
+        ProblemError: several objectives, cells that are not fixed, the wrong number of Axes, or a
+            band that is none.
         MissingExtraError: matplotlib is not installed.
     """
+    check_band(band)
     drawn = growth_curves(data, archive, problem=problem, offset=offset)
     if ax is None:
         pyplot = require("matplotlib.pyplot", "plot")
@@ -58,6 +60,8 @@ def quality_diversity(
     panels: AxesArray = np.ravel(np.asarray(ax, dtype=object))
     if len(panels) != 3:
         raise ProblemError(f"ax holds {len(panels)} Axes; give 3")
+    for panel in panels:
+        need_axes(panel)
     for panel, (metric, curves) in zip(panels, drawn.items(), strict=True):
         for i, curve in enumerate(curves):
             draw_curve(panel, curve, colour(i), band)

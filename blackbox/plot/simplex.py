@@ -9,7 +9,7 @@ import numpy as np
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
 from blackbox.plot.data import Data, Rows, axis_label, chosen, ranked, single
-from blackbox.plot.style import FAINT, INK, QUIET, RAMP, SMALL, colour, colour_bar, new_axes, tidy
+from blackbox.plot.style import FAINT, INK, QUIET, RAMP, SMALL, axes_on, colour, colour_bar, tidy
 from blackbox.space import Simplex
 
 if TYPE_CHECKING:
@@ -53,17 +53,17 @@ def simplex(
     """
     run = single(data, problem)
     named = {p.name: p for p in run.problem.space if isinstance(p, Simplex)}
-    if not named or (parameter is not None and parameter not in named):
+    if not named or not (parameter is None or (isinstance(parameter, str) and parameter in named)):
         raise ProblemError(f"no Simplex {parameter!r}; {run.problem.name} has {list(named)}")
     mixed = next(iter(named.values())) if parameter is None else named[parameter]
     drawn = ranked(run, objective)
     shares = run.history[mixed.name][drawn.rows]
     label = axis_label(chosen(run.problem, objective))
     if len(mixed.parts) == 3:
-        ax = new_axes((4.6, 3.7)) if ax is None else ax
+        ax = axes_on(ax, (4.6, 3.7))
         _triangle(ax, shares, drawn, mixed.parts, label)
     else:
-        ax = new_axes((4.6, 0.8 + 0.34 * len(mixed.parts))) if ax is None else ax
+        ax = axes_on(ax, (4.6, 0.8 + 0.34 * len(mixed.parts)))
         _bars(ax, shares, mixed)
     return ax
 

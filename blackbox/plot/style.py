@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.errors import require
+from blackbox.errors import ProblemError, require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +35,28 @@ def new_axes(size: tuple[float, float], **options: Any) -> Axes:
     """
     pyplot = require("matplotlib.pyplot", "plot")
     axes: Axes = pyplot.subplots(figsize=size, layout="constrained", subplot_kw=options)[1]
+    return axes
+
+
+def axes_on(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    """The Axes given; where there are none, those on a new figure of that size in inches.
+
+    Raises:
+        ProblemError: what is given is no Axes.
+        MissingExtraError: matplotlib is not installed.
+    """
+    return new_axes(size) if ax is None else need_axes(ax)
+
+
+def need_axes(ax: Any) -> Axes:
+    """What is given, refused where it is no Axes.
+
+    Raises:
+        ProblemError: so it is.
+    """
+    if not hasattr(ax, "transAxes"):
+        raise ProblemError(f"ax={ax!r}; give Axes of matplotlib, or None")
+    axes: Axes = ax
     return axes
 
 

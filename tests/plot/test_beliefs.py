@@ -215,6 +215,7 @@ def test_a_constant_has_no_important_parameter():
     [
         (lambda b: data.posterior(bb.Random(b.problem)), ProblemError, "has no models"),
         (lambda b: data.posterior(b, "g"), ProblemError, "no outcome 'g'; Branin has"),
+        (lambda b: data.posterior(b, ["f"]), ProblemError, r"no outcome \['f'\]; Branin has"),
         (lambda b: data.importances(b, samples=100), ProblemError, "power of two"),
         (lambda b: data.posterior(bb.Bayes(b.problem)), TellError, "no row has succeeded"),
         (lambda b: data.leave_one_out(bayes(b.problem, 2)), TellError, "too few"),

@@ -193,6 +193,13 @@ def test_thin_keeps_few_rows_whole():
         ),
         (lambda: data.curves(told(problems.Branin()), x="time"), ProblemError, "x='time'"),
         (lambda: data.curves(told(problems.BNH()), optimum=1.0), ProblemError, "give reference"),
+        (lambda: data.curves(told(problems.Branin()), optimum="a"), BatchError, "optimum is 'a'"),
+        (lambda: data.curves(told(problems.BNH()), reference=3), BatchError, "reference=3; give"),
+        (
+            lambda: data.curves(told(problems.BNH()), reference={"f1": "a", "f2": 1.0}),
+            BatchError,
+            "reference f1 is 'a'",
+        ),
         (
             lambda: data.curves(told(problems.BNH()), reference={"f1": 1.0}),
             BatchError,

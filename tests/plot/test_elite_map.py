@@ -290,6 +290,12 @@ def test_maps_that_cannot_be_written(tmp_path):
         plot.elite_map(archive, tmp_path / "a.html", history=drawn(archive.problem), value="m0")
     with pytest.raises(ProblemError, match="no value 'z'"):
         plot.elite_map(archive, tmp_path / "a.html", value="z")
+    with pytest.raises(ProblemError, match="title=3 must be a str"):
+        plot.elite_map(archive, tmp_path / "a.html", title=3)
+    with pytest.raises(ProblemError, match="path=3; give the path of a file"):
+        plot.elite_map(archive, 3)
+    with pytest.raises(BatchError, match="a int is no archive"):
+        plot.elite_map(3, tmp_path / "a.html")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -186,13 +187,28 @@ def test_what_is_no_archive_is_refused():
     for call in (plot.elites, plot.archive_profile, plot.cell_fronts):
         with pytest.raises(BatchError, match=r"give one, such as study\.optimizer\.archive"):
             call(3)
+    for wrong in (3, "map"):
+        with pytest.raises(BatchError, match="is no archive"):
+            plot.quality_diversity(drawn(Flat()), archive=wrong)
+
+
+@pytest.mark.parametrize("limits", [(1,), "a", ("a", "b"), (0, np.nan), 3])
+def test_limits_that_are_none_are_refused(limits):
+    with pytest.raises(ProblemError, match=r"limits=.*; give the least and the largest value"):
+        plot.elites(filled(GridArchive(Flat(), 5)), limits=limits)
+
+
+@pytest.mark.parametrize("measures", [3, ["m0"], [["m0"], "m1"]])
+def test_measures_that_are_none_are_refused(measures):
+    with pytest.raises(BatchError, match=r"give two of \['m0', 'm1', 'm2'\]"):
+        plot.elites(filled(GridArchive(Flat(3), 5)), measures=measures)
 
 
 def test_other_values_can_be_shown():
     archive = filled(GridArchive(Flat(), 5))
     assert plot.elites(archive, value="m0").figure.axes[1].get_ylabel() == "m0"
-    for wrong in ("x", "nothing"):
-        with pytest.raises(ProblemError, match=f"no value '{wrong}' to show; Flat has"):
+    for wrong in ("x", "nothing", ["m0"]):
+        with pytest.raises(ProblemError, match=f"no value {re.escape(repr(wrong))} to show; Flat"):
             plot.elites(archive, value=wrong)
     ax = plot.elites(archive, limits=(0, 0.5))
     assert ax.images[0].get_clim() == (0, 0.5)
@@ -425,5 +441,7 @@ def test_animations_that_cannot_be_drawn(tmp_path):
         plot.animation(drawn(problem), tmp_path / "a.mp4")
     with pytest.raises(ProblemError, match=r"frames=2\.5"):
         plot.animation(drawn(problem), tmp_path / "a.gif", frames=2.5)
+    with pytest.raises(ProblemError, match=r"path=3; give one that ends in \.gif"):
+        plot.animation(drawn(problem), 3)
     with pytest.raises(BatchError, match="give a study or a Batch"):
         plot.animation(problems, tmp_path / "a.gif")

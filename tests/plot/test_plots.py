@@ -263,9 +263,27 @@ def test_every_plot_takes_a_batch_and_its_problem(branin):
     assert len(plot.slices([history, history], problem=branin)) == 2
 
 
-def test_a_band_out_of_order_is_refused(branin):
-    with pytest.raises(ProblemError, match="lower one first"):
-        plot.convergence(told(branin), band=(0.9, 0.1))
+@pytest.mark.parametrize("band", [(0.9, 0.1), (0.5,), 3, ("a", "b")])
+@pytest.mark.parametrize("draw", [plot.convergence, plot.quality_diversity, plot.archive_profile])
+def test_a_band_that_is_none_is_refused(branin, draw, band):
+    with pytest.raises(ProblemError, match="give two quantiles from 0 to 1, the lower one first"):
+        draw(told(branin), band=band)
+
+
+@pytest.mark.parametrize(
+    ("draw", "arguments", "message"),
+    [
+        (plot.convergence, {"ax": 3}, "ax=3; give Axes of matplotlib"),
+        (plot.slices, {"ax": [1, 2]}, "ax=1; give Axes of matplotlib"),
+        (plot.convergence, {"reference": {"f": 1.0}}, "for one give optimum"),
+        (plot.parallel_coordinates, {"objective": ["f"]}, r"no objective \['f'\]"),
+        (plot.parallel_coordinates, {"show_inputs": "no"}, "show_inputs='no' must be"),
+        (plot.pareto, {"levels": (0.5,)}, "give three shares of the runs"),
+    ],
+)
+def test_wrong_arguments_are_named(branin, draw, arguments, message):
+    with pytest.raises(ProblemError, match=message):
+        draw(told(branin), **arguments)
 
 
 def test_labels_move_apart_as_little_as_needed():

@@ -83,6 +83,16 @@ def test_three_preferences_are_colours():
     ("call", "error", "message"),
     [
         (lambda: plot.law([0.5, 0.5], (2, 2)), BatchError, "finite numbers"),
+        (lambda: plot.law("a", (2, 2)), BatchError, "probabilities is 'a'; give an array"),
+        (lambda: plot.law(np.ones(4), 4), BatchError, "shape=4; give the numbers of cells"),
+        (lambda: plot.learnt_order([1.0, 2.0], 3), BatchError, "n > 1"),
+        (lambda: plot.preferences(3, [[1.0]], PAIR), BatchError, "samples=3 is a int"),
+        (lambda: plot.preferences(answers(PAIR)[0], [[1.0]], 3), ProblemError, "problem is 3"),
+        (
+            lambda: plot.preferences(*answers(PAIR), PAIR, front=3),
+            BatchError,
+            "front=3; give a Batch with",
+        ),
         (lambda: plot.law(np.zeros(4), (2, 2)), BatchError, "not all 0"),
         (lambda: plot.law([-1, 1, 1, 0], (2, 2)), BatchError, "at least 0"),
         (lambda: plot.law(np.ones(4), (2, 2), marks=[True]), BatchError, "marks"),

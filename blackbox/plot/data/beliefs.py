@@ -143,7 +143,7 @@ def model_of(optimizer: Bayes, belief: Belief, outcome: str | None) -> tuple[Mod
     for constraint, limit in zip(problem.constraints, belief.limits, strict=False):
         known[constraint.name] = limit.model, 1.0, _bounds(constraint)
     name = problem.objectives[0].name if outcome is None else outcome
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ProblemError(f"no outcome {name!r}; {problem.name} has {list(known)}")
     return known[name]
 

@@ -12,6 +12,7 @@ from blackbox.batch import Batch
 from blackbox.errors import BatchError, ProblemError
 from blackbox.formulation import Problem
 from blackbox.metrics import hypervolume_trace, incumbents, simple_regret
+from blackbox.metrics.scores import finite, numbers
 from blackbox.plot.data.runs import Data, Floats, Run, groups, thin
 
 XAxis: TypeAlias = Literal["evaluations", "cost"]
@@ -64,8 +65,10 @@ def curves(
         One curve a method. The curves of a method with several runs span what all runs have.
 
     Raises:
-        BatchError: nothing to draw, or a reference that lacks an objective.
-        ProblemError: ``x`` is unknown, or ``optimum`` is given for several objectives.
+        BatchError: nothing to draw, an optimum that is no number, or a reference that lacks an
+            objective or gives no number for it.
+        ProblemError: ``x`` is unknown, ``optimum`` is given for several objectives, or
+            ``reference`` for one.
     """
     if x not in ("evaluations", "cost"):
         raise ProblemError(f"x={x!r}; give 'evaluations' or 'cost'")
@@ -74,6 +77,10 @@ def curves(
     several = len(every[0].problem.objectives) > 1
     if several and optimum is not None:
         raise ProblemError("optimum is for one objective; for several give reference")
+    if not several and reference is not None:
+        raise ProblemError("reference is for several objectives; for one give optimum")
+    if optimum is not None:
+        finite("optimum", optimum, "the best possible outcome")
     z = _reference(every, reference) if several else None
     found = []
     for name, runs in made.items():
@@ -136,9 +143,11 @@ def _reference(runs: list[Run], reference: Point | None) -> Floats:
         counted = np.vstack([run.scores[run.counts] for run in runs])
         return counted.min(axis=0) if len(counted) else np.zeros(counted.shape[1])
     names = [o.name for o in runs[0].problem.objectives]
+    if not isinstance(reference, Mapping | Batch):
+        raise BatchError(f"reference={reference!r}; give a dict with a value for each of {names}")
     missing = [name for name in names if name not in reference]
     if missing:
         raise BatchError(f"reference lacks {missing}; give a value for each of {names}")
-    row = {name: np.ravel(np.asarray(reference[name], np.float64))[:1] for name in names}
+    row = {name: np.ravel(numbers(f"reference {name}", reference[name]))[:1] for name in names}
     point: Floats = runs[0].problem.scores(Batch(row))[0]
     return point

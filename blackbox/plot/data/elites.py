@@ -198,7 +198,12 @@ def map_of(archive: Archive, value: str | None = None) -> EliteMap:
     if value is None and len(objectives) > 1:
         return _by_volume(archive)
     name = value if value is not None else next(iter(objectives), "id")
-    if name not in elites or elites[name].ndim != 1 or elites[name].dtype.kind not in "fib":
+    if (
+        not isinstance(name, str)
+        or name not in elites
+        or elites[name].ndim != 1
+        or elites[name].dtype.kind not in "fib"
+    ):
         known = [n for n in elites.names if elites[n].ndim == 1 and elites[n].dtype.kind in "fib"]
         raise ProblemError(f"no value {name!r} to show; {problem.name} has {known}")
     rows, label, rising = np.arange(len(cells)), name, True
@@ -221,8 +226,9 @@ def projected(drawn: EliteMap, names: Sequence[str]) -> EliteMap:
         BatchError: not two of its measures.
     """
     known = drawn.niches.names
-    if len(names) != 2 or len(set(names)) < 2 or not set(names) <= set(known):
-        raise BatchError(f"measures={list(names)!r}; give two of {list(known)}")
+    listed = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    if not listed or len(names) != 2 or len(set(names)) < 2 or not set(names) <= set(known):
+        raise BatchError(f"measures={names!r}; give two of {list(known)}")
     axes = [known.index(name) for name in names]
     old = drawn.niches
     dims = tuple(old.dims[j] for j in axes) if old.dims else ()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blackbox.arguments import is_number
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
 from blackbox.metrics import attainment
@@ -54,9 +55,12 @@ def fronts(
 
     Raises:
         BatchError: nothing to draw.
-        ProblemError: the problem has not two or three objectives.
+        ProblemError: the problem has not two or three objectives, or the levels are no shares.
         MissingExtraError: moocore is not installed.
     """
+    listed = isinstance(levels, list | tuple) and all(map(is_number, levels))
+    if not listed or len(levels) != 3 or not all(0 < level <= 1 for level in levels):
+        raise ProblemError(f"levels={levels!r}; give three shares of the runs, above 0 and up to 1")
     made = groups(data, problem)
     every = [run for runs in made.values() for run in runs]
     declared = every[0].problem

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from blackbox.batch import Batch
 from blackbox.errors import BatchError, ProblemError
 from blackbox.formulation import Problem
+from blackbox.metrics.scores import finite
 from blackbox.plot.data.curves import Curve
 from blackbox.plot.data.elites import Archive, EliteMap, Ints, niches
 from blackbox.plot.data.runs import Floats, axis_label, groups
@@ -93,12 +94,13 @@ def growth(history: Batch, archive: Archive) -> Growth:
 
     Raises:
         ProblemError: the problem has several objectives, or the archive no cells of its own.
-        BatchError: the history lacks a measure or the objective.
+        BatchError: what is given is no archive, or the history lacks a measure or the objective.
     """
+    fixed = niches(archive).fixed
     problem: Problem = archive.problem
     if len(problem.objectives) > 1:
         raise ProblemError(f"{problem.name} has several objectives; a cell has no one elite")
-    if not niches(archive).fixed:
+    if not fixed:
         raise ProblemError(f"{archive!r} has no fixed cells; give archive=GridArchive(...)")
     names = [measure.name for measure in problem.measures]
     measures = np.column_stack([history[name] for name in names]).astype(np.float64)
@@ -166,8 +168,9 @@ def trace(history: Batch, archive: Archive, offset: float = 0.0) -> Trace:
         offset: the least possible score.
 
     Raises:
-        BatchError: an elite scores less than the offset.
+        BatchError: an elite scores less than the offset, or that is no number.
     """
+    offset = finite("offset", offset, "the least possible score")
     grown = growth(history, archive)
     if len(grown.scores) and grown.scores.min() < offset:
         raise BatchError(

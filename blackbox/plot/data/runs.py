@@ -159,7 +159,7 @@ def chosen(problem: Problem, name: str | None) -> Objective:
         ProblemError: no such objective, or none at all.
     """
     known = {o.name: o for o in problem.objectives}
-    if not known or (name is not None and name not in known):
+    if not known or not (name is None or (isinstance(name, str) and name in known)):
         raise ProblemError(f"no objective {name!r}; {problem.name} has {list(known)}")
     return problem.objectives[0] if name is None else known[name]
 
@@ -198,7 +198,7 @@ def _run(one: Any, problem: Problem | None, name: str | None) -> Run:
     history = getattr(one, "history", None)
     if not isinstance(history, Batch):
         raise BatchError(f"{one!r} is a {type(one).__name__}; give a Study or a Batch")
-    owner: Any = problem or getattr(one, "problem", None)
+    owner: Any = getattr(one, "problem", None) if problem is None else problem
     if not isinstance(owner, Problem):
         raise BatchError(f"{one!r} does not know its problem: give problem=")
     return _checked(name or str(getattr(one, "name", "")) or owner.name, owner, history)
