@@ -189,7 +189,7 @@ def test_what_is_no_archive_is_refused():
             call(3)
     for wrong in (3, "map"):
         with pytest.raises(BatchError, match="is no archive"):
-            plot.quality_diversity(drawn(Flat()), archive=wrong)
+            plot.quality_diversity(drawn(Flat()), problem=Flat(), archive=wrong)
 
 
 @pytest.mark.parametrize("limits", [(1,), "a", ("a", "b"), (0, np.nan), 3])
