@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import check_flag
+from blackbox.errors import ProblemError
+
 _STRONG = 0.5
 
 
@@ -20,8 +23,20 @@ def data_card(x: npt.ArrayLike, y: npt.ArrayLike, *, full: bool = False) -> str:
 
     Returns:
         A few sentences.
+
+    Raises:
+        ProblemError: arrays of other shapes, or features that are no numbers.
     """
-    features, target = np.asarray(x, dtype=np.float64), np.asarray(y)
+    try:
+        features, target = np.asarray(x, dtype=np.float64), np.asarray(y)
+    except (TypeError, ValueError) as error:
+        raise ProblemError(f"data_card: x and y must be arrays, x of numbers: {error}") from error
+    if features.ndim != 2 or not len(features) or target.shape != features.shape[:1]:
+        raise ProblemError(
+            f"data_card: x has shape {features.shape}, y {target.shape}; give (n, d) and (n,), "
+            "n >= 1"
+        )
+    check_flag("data_card: full", full)
     n, d = features.shape
     categorical = sum(_few(column, 10) for column in features.T)
     lines = [f"{n} samples, {d} features ({d - categorical} numerical, {categorical} categorical)."]

@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from blackbox.arguments import check_count, check_number, check_range
 from blackbox.errors import ProblemError, require
 from blackbox.llm.protocol import Model, ModelError, Reply, Request, Token, in_time
 
@@ -78,24 +79,25 @@ class Chat(Model):
         local = _checked_url(base_url)
         if not isinstance(model, str) or not model:
             raise ProblemError(f"Chat: model={model!r}; give the model's name on the server")
+        if not isinstance(key, str):
+            raise ProblemError(f"Chat: key={key!r}; give the name of an environment variable")
         secret = os.environ.get(key, "").strip()
         if not secret and not local:
             raise ProblemError(
                 f"Chat: the environment variable {key} is not set; put the key of {base_url} "
                 "there, or name another variable with key=..."
             )
-        for field, value in {"prices": min(prices), "backoff": backoff}.items():
-            if not 0 <= value < float("inf"):
-                raise ProblemError(f"Chat: {field}={value!r} must be at least 0")
+        if not isinstance(prices, list | tuple) or len(prices) != 2:
+            raise ProblemError(f"Chat: prices={prices!r}; give those of prompts and of texts")
+        for price in prices:
+            check_number("Chat: prices", price, 0.0)
+        check_number("Chat: backoff", backoff, 0.0)
         rate = requests_per_minute
-        if concurrency < 1 or (rate is not None and not rate > 0):
-            raise ProblemError(
-                f"Chat: concurrency={concurrency!r} and requests_per_minute={rate!r} must be "
-                "positive"
-            )
+        if rate is not None:
+            check_range("Chat: requests_per_minute", rate, 1e-6, 1e9)
         self.name, self.base_url = model, base_url
         self.prices = (float(prices[0]), float(prices[1]))
-        self.concurrency = int(concurrency)
+        self.concurrency = check_count("Chat: concurrency", concurrency, 1)
         self._secret, self._backoff = secret, backoff
         self._client = openai.OpenAI(api_key=secret or "none", base_url=base_url, max_retries=0)
         self._pause = 0.0 if rate is None else 60.0 / rate

@@ -125,6 +125,8 @@ class Reply:
             raise ModelError("no text", f"the model gave a {kind}; give a Reply or texts")
         if not reply.texts:
             raise ModelError("no choices", "the model gave no text")
+        if not all(isinstance(text, str) for text in reply.texts):
+            raise ModelError("no text", f"the model gave {reply.texts!r}; give texts")
         return reply
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from blackbox.arguments import is_path
 from blackbox.errors import StorageError
 from blackbox.llm.protocol import Model, ModelError, Reply, Request, as_model
 
@@ -31,6 +32,8 @@ class Recorded(Model):
 
     def __init__(self, model: Any, path: str | os.PathLike[str]) -> None:
         self._model = None if model is None else as_model(model)
+        if not is_path(path):
+            raise StorageError(f"Recorded: path={path!r}; give the path of a file")
         self._path = Path(path)
         self._lock = threading.Lock()
         self._known: dict[str, Any] = {}

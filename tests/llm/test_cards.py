@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import blackbox as bb
+from blackbox.errors import ProblemError
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 3))
@@ -30,3 +32,17 @@ def test_full_context_adds_statistics() -> None:
 
 def test_classes_may_be_words() -> None:
     assert "2 classes with [2, 1]" in bb.llm.data_card(np.ones((3, 1)), ["a", "b", "a"], full=True)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (3, "y", r"x has shape \(\), y \(\); give \(n, d\)"),
+        (X, X[:5, 0], r"x has shape \(60, 6\), y \(5,\)"),
+        (X[:0], [], "n >= 1"),
+        ([["a"]], [1], "x of numbers"),
+    ],
+)
+def test_what_is_no_data_set_is_refused(x, y, message) -> None:
+    with pytest.raises(ProblemError, match=message):
+        bb.llm.data_card(x, y)

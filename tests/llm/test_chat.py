@@ -184,10 +184,14 @@ class TestKeys:
         ({"base_url": None}, "is no address"),
         ({"base_url": "http://user:pass@localhost/v1"}, "holds a password"),
         ({"model": ""}, "give the model's name"),
-        ({"prices": (-1, 0)}, "prices=-1 must be at least 0"),
+        ({"prices": (-1, 0)}, "prices=-1 must be a finite number of at least 0"),
+        ({"prices": 3}, "prices=3; give those of prompts and of texts"),
+        ({"prices": ("a", 1)}, "prices='a' must be"),
+        ({"key": None}, "key=None; give the name of an environment variable"),
         ({"backoff": float("nan")}, "backoff=nan must be"),
-        ({"concurrency": 0}, "must be positive"),
-        ({"requests_per_minute": 0}, "must be positive"),
+        ({"concurrency": 1.5}, "concurrency=1.5 must be an int of at least 1"),
+        ({"requests_per_minute": 0}, "requests_per_minute=0 must be a number from"),
+        ({"requests_per_minute": "a"}, "requests_per_minute='a' must be"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message) -> None:

@@ -47,7 +47,7 @@ def test_any_callable_serves(answer) -> None:
     assert texts(conversation, Request(MESSAGES)) == ["one"]
 
 
-@pytest.mark.parametrize("answer", [None, 3, [], ["a", 1], {"a": 1}])
+@pytest.mark.parametrize("answer", [None, 3, [], ["a", 1], {"a": 1}, Reply((3,))])
 def test_an_answer_that_is_no_text_is_a_fault(answer) -> None:
     conversation = Conversation(lambda request: answer)
     assert texts(conversation) == []

@@ -86,6 +86,8 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot be made"):
         Recorded(lambda request: "x", tmp_path / "file" / "llm.jsonl")
+    with pytest.raises(StorageError, match="path=3; give the path of a file"):
+        Recorded(None, 3)
 
 
 def run(problem, llm, path, n=8):
