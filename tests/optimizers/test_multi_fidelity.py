@@ -112,7 +112,7 @@ def test_a_fidelity_that_misleads_is_dropped_and_one_that_helps_is_not():
     assert misleads.kept == (6e7, 1e9)
 
 
-def test_what_is_not_proven_costs_a_small_part_of_what_the_target_did():
+def test_what_is_not_proven_costs_a_part_of_what_the_target_did_and_is_judged_by_pairs():
     class Dear(Mixture):
         def cost(self, batch):
             return np.array([{1e6: 0.3, 6e7: 0.6, 1e9: 1.0}[p] for p in batch["params"].tolist()])
@@ -121,8 +121,11 @@ def test_what_is_not_proven_costs_a_small_part_of_what_the_target_did():
     levels = run(optimizer, 6.0)
     spent = np.cumsum([[0.3 * (p == 1e6) + 0.6 * (p == 6e7), float(p == 1e9)] for p in levels], 0)
     assert max(optimizer.evidence.values()) <= 3.0  # nothing is proven yet
-    assert (spent[:, 0] <= np.maximum(0.5, 0.2 * spent[:, 1]) + 1e-9).all()
-    assert levels[:4] == [1e6, 1e9, 1e9, 1e9]
+    assert (spent[:, 0] <= np.maximum(1.0, 0.5 * spent[:, 1]) + 1e-9).all()
+    told = optimizer._told.batch
+    dear, cheap = told["mix"][told["params"] == 1e9], told["mix"][told["params"] < 1e9]
+    assert 2 <= len(cheap) < len(dear)
+    assert all(np.abs(cheap - mix).max(axis=1).min() < 1e-9 for mix in dear[:2])
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -355,3 +355,14 @@ def test_a_state_holds_arrays_and_goes_on_with_the_same_archives():
     two.load_state_dict(unpack(pack(one.state_dict())))
     same(two.scheduler.archive, one.scheduler.archive)
     same(run(two, 100).scheduler.result_archive, run(one, 100).scheduler.result_archive)
+
+
+def test_a_study_asked_in_other_pieces_than_generations_resumes(tmp_path):
+    def study(path=None):
+        return bb.Study(SLOPE, bb.ribs.IsoLine(SLOPE, cells=(4, 4), batch_size=8, seed=0), path)
+
+    whole = study()
+    for n in (20, 40):
+        whole.run(n, batch=7)
+        with study(tmp_path / "s") as parts:
+            assert parts.run(n, batch=7).history.equals(whole.history)

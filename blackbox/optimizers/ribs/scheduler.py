@@ -143,7 +143,8 @@ class Scheduled(Peer):
         extra = np.concatenate([told.ok & ~own, np.ones(len(told.outside), dtype=bool)])
         if extra.any():
             spares = [p for p, ok in zip(points, told.ok[~own], strict=True) if ok]
-            spares.extend(self.problem.space.encode(told.outside))
+            if len(told.outside):  # of a state that was loaded it has no columns else
+                spares.extend(self.problem.space.encode(told.outside))
             self._add(np.array(spares), scores[extra], measures[extra])
         if not self._waiting:
             self._advance()
