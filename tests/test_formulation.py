@@ -160,6 +160,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"objectives": ["f"]}, r"objectives is \['f'\]; set it to a list of Minimize and Maximize"),
     ({"objectives": (), "measures": ()}, "objectives are empty; give at least one"),
     ({"constraints": [bb.Minimize("f")]}, "constraints is .*; set it to a list of Constraint"),
+    ({"about": 3}, "about is 3; set it to a text"),
     ({"measures": "size"}, "measures is 'size'; set it to a list of Measure"),
     ({"objectives": [bb.Minimize("x")]}, "name 'x' is used 2 times; rename all but one"),
     ({"objectives": [bb.Minimize("ok")]}, "outcome name 'ok' must be a non-empty string, not one"),
@@ -268,6 +269,7 @@ def test_attributes_need_no_constructor_of_the_base() -> None:
         ({"constraints": bb.Constraint("g", upper=1)}, r"constraints is Constraint\(.*; set it to"),
         ({"measures": 3}, "measures is 3; set it to a list of Measure"),
         ({"cost": 3}, r"cost is 3; define cost\(batch\)"),
+        ({"batch": "no"}, "batch='no' must be True or False"),
         ({"objectives": bb.Minimize("m[a]")}, r"name 'm\[a\]' is used 2 times"),
     ],
 )

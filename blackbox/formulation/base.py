@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import check_flag
 from blackbox.batch import Array, Batch, Row
 from blackbox.errors import ProblemError
 from blackbox.formulation.columns import missing, outcome
@@ -296,6 +297,7 @@ def problem(
     """
     if not callable(function):
         raise ProblemError(f"function is {function!r}; give a callable")
+    check_flag("batch", batch)
     declared: dict[str, Any] = {
         "space": space,
         "objectives": [objectives] if isinstance(objectives, Objective) else _listed(objectives),

@@ -37,6 +37,8 @@ def faults(problem: Any) -> list[str]:
         if not isinstance(values, list | tuple) or not all(isinstance(v, kind) for v in values):
             names = getattr(kind, "__name__", "Minimize and Maximize")
             wrong.append(f"{field} is {values!r}; set it to a list of {names}")
+    if not isinstance(problem.about, str):
+        wrong.append(f"about is {problem.about!r}; set it to a text")
     fidelity = problem.fidelity
     known = isinstance(fidelity, Fidelity) and isinstance(fidelity.parameter, Parameter)
     if fidelity is not None and not known:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from blackbox.arguments import check_range
 from blackbox.gflownets import losses
 from blackbox.gflownets.network import FORBIDDEN
 from blackbox.gflownets.sampler import Evaluation, Sampler
@@ -100,10 +101,16 @@ class SubTrajectoryBalance(Backbone):
 
     Args:
         decay: lambda, the weight of a part of k steps being ``decay ** k``.
+
+    Raises:
+        ProblemError: it is no positive number.
     """
 
     decay: float = 0.9
     flow = True
+
+    def __post_init__(self) -> None:
+        check_range("SubTrajectoryBalance: decay", self.decay, 1e-6, 1e6)
 
     def loss(
         self, sampler: Sampler, walks: Walks, log_reward: Tensor, condition: Tensor | None = None

@@ -46,6 +46,7 @@ class Real(Parameter):
         self, name: str, low: float, high: float, *, log: bool = False, size: int | None = None
     ) -> None:
         check_name(name)
+        _check_log(name, log)
         low, high = _bound(name, "low", low), _bound(name, "high", high)
         if not math.isfinite(high - low):
             raise SpaceError(f"parameter {name!r}: the range {low} to {high} overflows a float64")
@@ -123,6 +124,7 @@ class Integer(Parameter):
         self, name: str, low: int, high: int, *, log: bool = False, size: int | None = None
     ) -> None:
         check_name(name)
+        _check_log(name, log)
         for field, value in (("low", low), ("high", high)):
             if isinstance(value, bool) or not isinstance(value, Integral):
                 raise SpaceError(f"parameter {name!r}: {field}={value!r} must be an int")
@@ -179,8 +181,6 @@ class Integer(Parameter):
 def _freeze(
     parameter: Real | Integer, name: str, low: float, high: float, log: bool, size: int | None
 ) -> None:
-    if not isinstance(log, bool | np.bool_):
-        raise SpaceError(f"parameter {name!r}: log={log!r} must be True or False")
     if low > high:
         raise SpaceError(f"parameter {name!r}: low={low} is above high={high}; swap them")
     if log and low <= 0:
@@ -190,6 +190,11 @@ def _freeze(
     fields = {"name": name, "low": low, "high": high, "log": bool(log)}
     for field, value in {**fields, "dim": None if size is None else int(size)}.items():
         object.__setattr__(parameter, field, value)
+
+
+def _check_log(name: str, log: object) -> None:
+    if not isinstance(log, bool | np.bool_):
+        raise SpaceError(f"parameter {name!r}: log={log!r} must be True or False")
 
 
 def _bound(name: str, field: str, value: object) -> float:

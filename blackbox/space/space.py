@@ -146,10 +146,9 @@ class Space:
 
     def encode(self, batch: Batch) -> Cube:
         """(n, width) points of the unit cube for valid rows."""
-        cube = np.empty((len(need_batch(batch)), self._width))
-        for p in self:
-            cube[:, self._blocks[p.name]] = p.encode(batch[p.name])
-        return cube
+        need_batch(batch)
+        parts = [p.encode(batch[p.name]) for p in self]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def decode(self, cube: npt.ArrayLike) -> Batch:
         """Valid rows for (n, width) points of the unit cube; linear constraints are not applied.

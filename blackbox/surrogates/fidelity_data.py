@@ -11,13 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from blackbox.batch import Array
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.fidelity import Levels
 from blackbox.surrogates.outcomes import standardise
 
-_OWN = 5  # rows from which on a level is standardised by itself
+_OWN = 5  # rows from which on a level has a scale of its own
 
 
 @dataclass(frozen=True)
@@ -102,15 +103,7 @@ class Alignment:
                 shifts = np.linalg.lstsq(basis, y, rcond=None)[0]
             scale = standardise(y - basis @ shifts)[2]
             return cls(levels, known[:0], shifts, np.array([scale]))
-        parts = [y[data.fidelity == value] for value in known]
-        each = [standardise(part) for part in parts]
-        pooled = standardise(np.concatenate([p - e[1] for p, e in zip(parts, each, strict=True)]))
-        enough = [i for i, part in enumerate(parts) if len(part) >= _OWN]
-        scales = np.full(len(known), pooled[2])
-        for i in range(len(known)):
-            if enough:
-                scales[i] = each[min(enough, key=lambda j, i=i: abs(j - i))][2]  # type: ignore[misc]
-        return cls(levels, known, np.array([e[1] for e in each]), scales)
+        return cls(levels, known, *_compared(data, known))
 
     def at(self, values: Array) -> tuple[Array, Array]:
         """(n,) shifts and scales at fidelities; of a level never seen those of the nearest."""
@@ -122,3 +115,25 @@ class Alignment:
         near = np.abs(s[:, None] - there) + (values[:, None] != self.known)
         at = near.argmin(axis=1)
         return self.shifts[at], self.scales[at]
+
+
+def _compared(data: FidelityData, known: Array) -> tuple[Array, Array]:
+    """(k,) shifts and scales of levels, each from its rows and the nearest ones of one level.
+
+    Rows of one level may lie all over the space and those of another all near the best: their means
+    and spreads say nothing of the levels. So a level is compared with the one that has most rows,
+    its rows with their nearest neighbours there.
+    """
+    rows = [np.flatnonzero(data.fidelity == value) for value in known]
+    base = max(rows, key=len)
+    _, middle, scale = standardise(data.y[base])
+    shifts, scales = np.full(len(known), middle), np.full(len(known), scale)
+    for i, own in enumerate(rows):
+        if own is base:
+            continue
+        beside = data.y[base[cdist(data.x[own], data.x[base]).argmin(axis=1)]]
+        spread, theirs = float(data.y[own].std()), float(beside.std())
+        if len(own) >= _OWN and spread > 0 and theirs > 0:
+            scales[i] *= spread / theirs
+        shifts[i] = data.y[own].mean() - (beside.mean() - middle) * scales[i] / scale
+    return shifts, scales

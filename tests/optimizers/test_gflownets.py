@@ -321,6 +321,8 @@ def test_no_rows_have_no_probabilities():
         (lambda: bb.OrderPreservingGFN(MATCHES, batch_size=0), ProblemError, "batch_size=0"),
         (lambda: bb.PreferenceGFN(MATCHES), UnsupportedError, "1 objectives"),
         (lambda: bb.PreferenceGFN(TWO, scalarization="x"), ProblemError, "scalarization='x'"),
+        (lambda: bb.PreferenceGFN(TWO, scalarization=[]), ProblemError, r"scalarization=\[\]"),
+        (lambda: SubTrajectoryBalance(decay="a"), ProblemError, "decay='a' must be a number"),
         (
             lambda: bb.PreferenceGFN(TWO).sample(1, preference=[0.5, 0.6]),
             ProblemError,

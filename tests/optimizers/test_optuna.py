@@ -357,6 +357,25 @@ def test_missing_extra_is_named(monkeypatch, name, module):
         getattr(bb.optuna, name)(BOWL)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("TPE", {"multivariate": "no"}),
+        ("TPE", {"constant_liar": 1}),
+        ("GP", {"deterministic": "no"}),
+        ("CMAES", {"with_margin": "no"}),
+        ("CMAES", {"lr_adapt": None}),
+        ("NSGA2", {"mutation_prob": 1.5}),
+        ("NSGA2", {"crossover_prob": "a"}),
+        ("NSGA2", {"swapping_prob": None}),
+    ],
+)
+def test_switches_and_probabilities_are_checked(name, options):
+    ((field, value),) = options.items()
+    with pytest.raises(ProblemError, match=f"{field}={value!r} must be"):
+        getattr(bb.optuna, name)(BOWL, **options)
+
+
 def test_options_are_checked():
     with pytest.raises(ProblemError, match="population_size=1 must be an int of at least 2"):
         bb.optuna.NSGA2(BOWL, population_size=1)

@@ -477,6 +477,24 @@ def test_directions_are_at_most_a_hundred():
     assert len(_operators.reference_directions(3, 3)) == 10
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("CMAES", {"sigma": -1}),
+        ("CMAES", {"sigma": float("nan")}),
+        ("CMAES", {"sigma": "a"}),
+        ("DE", {"CR": 1.5}),
+        ("DE", {"F": "a"}),
+        ("MOEAD", {"prob_neighbor_mating": "a"}),
+    ],
+)
+def test_numbers_are_checked(name, options):
+    ((field, value),) = options.items()
+    problem = SPHERES if name == "MOEAD" else BOWL
+    with pytest.raises(ProblemError, match=f"{field}={value!r} must be"):
+        getattr(bb.pymoo, name)(problem, **options)
+
+
 def test_options_are_checked():
     with pytest.raises(ProblemError, match="population_size=9 must be an int of at least 10"):
         bb.pymoo.NSGA3(SPHERES, partitions=3, population_size=9)

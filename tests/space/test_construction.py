@@ -192,6 +192,8 @@ def test_a_predicate_that_changes_its_mind_is_refused():
 
     with pytest.raises(SpaceError, match="no candidate"):
         bb.Space(*CATS).construction(possible=odd)
+    with pytest.raises(SpaceError, match="possible='odd'; give a function of states"):
+        bb.Space(*CATS).construction(possible="odd")
     with pytest.raises(SpaceError, match="false for one that leads to it"):
         bb.Space(*CATS).construction(possible=second_only)
 
@@ -203,6 +205,7 @@ def test_a_predicate_that_changes_its_mind_is_refused():
         (bb.Space(bb.Simplex("x", 3)), None, "continuous"),
         (bb.Space(*CATS), "grid", "Integer and Ordinal"),
         (bb.Space(*CATS), "sideways", "order='sideways'"),
+        (bb.Space(*CATS), ["any"], r"order=\['any'\]"),
     ],
 )
 def test_bad_input(space, order, message):

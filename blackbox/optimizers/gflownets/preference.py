@@ -77,7 +77,7 @@ class PreferenceGFN(GFNOptimizer):
         device: str = "cpu",
         seed: int | None = None,
     ) -> None:
-        if scalarization not in SCALARIZATIONS:
+        if not isinstance(scalarization, str) or scalarization not in SCALARIZATIONS:
             raise ProblemError(
                 f"PreferenceGFN: scalarization={scalarization!r}; give one of "
                 f"{list(SCALARIZATIONS)}"

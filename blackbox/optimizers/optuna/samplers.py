@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from blackbox.arguments import check_count
+from blackbox.arguments import check_count, check_flag, check_range
 from blackbox.errors import require
 from blackbox.formulation import Problem
 from blackbox.optimizer import Supports
@@ -35,6 +35,7 @@ class TPE(Sampler):
         seed: seeds the sampler.
 
     Raises:
+        ProblemError: an argument is out of its range.
         MissingExtraError: Optuna is not installed (extra ``optuna``).
     """
 
@@ -51,6 +52,9 @@ class TPE(Sampler):
         seed: int | None = None,
     ) -> None:
         super().__init__(problem, seed=seed)
+        if multivariate is not None:
+            check_flag("multivariate", multivariate)
+        check_flag("constant_liar", constant_liar)
         self._options = {
             "n_startup_trials": check_count("n_startup_trials", n_startup_trials, 0),
             "n_ei_candidates": check_count("n_ei_candidates", n_ei_candidates, 1),
@@ -77,6 +81,7 @@ class GP(Sampler):
         seed: seeds the sampler.
 
     Raises:
+        ProblemError: an argument is out of its range.
         MissingExtraError: Optuna, torch or scipy is not installed (extra ``optuna``).
     """
 
@@ -94,7 +99,8 @@ class GP(Sampler):
         for module in ("optuna", "torch", "scipy"):
             require(module, "optuna")
         self._n_startup = check_count("n_startup_trials", n_startup_trials, 1)
-        self._deterministic = bool(deterministic)
+        check_flag("deterministic", deterministic)
+        self._deterministic = deterministic
         self._start()
 
     def _sampler(self, samplers: Any) -> BaseSampler:
@@ -126,6 +132,7 @@ class CMAES(Sampler):
         seed: seeds the sampler.
 
     Raises:
+        ProblemError: an argument is out of its range.
         MissingExtraError: Optuna or cmaes is not installed (extra ``optuna``).
     """
 
@@ -146,11 +153,13 @@ class CMAES(Sampler):
             require(module, "optuna")
         if population_size is not None:
             check_count("population_size", population_size, 3)
+        check_flag("with_margin", with_margin)
+        check_flag("lr_adapt", lr_adapt)
         self._options = {
             "popsize": population_size,
             "n_startup_trials": check_count("n_startup_trials", n_startup_trials, 1),
-            "with_margin": bool(with_margin),
-            "lr_adapt": bool(lr_adapt),
+            "with_margin": with_margin,
+            "lr_adapt": lr_adapt,
         }
         self._start()
 
@@ -174,6 +183,7 @@ class NSGA2(Sampler):
         seed: seeds the sampler.
 
     Raises:
+        ProblemError: an argument is out of its range.
         MissingExtraError: Optuna is not installed (extra ``optuna``).
     """
 
@@ -191,6 +201,10 @@ class NSGA2(Sampler):
         seed: int | None = None,
     ) -> None:
         super().__init__(problem, seed=seed)
+        if mutation_prob is not None:
+            check_range("mutation_prob", mutation_prob, 0, 1)
+        check_range("crossover_prob", crossover_prob, 0, 1)
+        check_range("swapping_prob", swapping_prob, 0, 1)
         self._options = {
             "population_size": check_count("population_size", population_size, 2),
             "mutation_prob": mutation_prob,
@@ -212,6 +226,7 @@ class Random(Sampler):
         seed: seeds the sampler.
 
     Raises:
+        ProblemError: an argument is out of its range.
         MissingExtraError: Optuna is not installed (extra ``optuna``).
     """
 

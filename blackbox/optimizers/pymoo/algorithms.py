@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from blackbox.arguments import check_count
+from blackbox.arguments import check_count, check_number, check_range
 from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem
 from blackbox.optimizer import Supports
@@ -154,7 +154,7 @@ class DE(Generational):
         seed: seeds the algorithm.
 
     Raises:
-        ProblemError: there is no such variant.
+        ProblemError: there is no such variant, or an argument is out of its range.
         MissingExtraError: pymoo is not installed (extra ``pymoo``).
     """
 
@@ -174,6 +174,8 @@ class DE(Generational):
         self._size = check_count("population_size", population_size, 6)
         if not _VARIANT.fullmatch(str(variant)):
             raise ProblemError(f"variant={variant!r} is unknown; give one like 'DE/rand/1/bin'")
+        check_range("CR", CR, 0, 1)
+        check_number("F", F, 0.0)
         self._options = {"variant": variant, "CR": CR, "F": F}
         self._start()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from blackbox.arguments import check_count
+from blackbox.arguments import check_count, check_range
 from blackbox.formulation import Problem
 from blackbox.optimizer import Supports
 from blackbox.optimizers.pymoo._generations import Generational, operators
@@ -30,6 +30,7 @@ class CMAES(Generational):
         seed: seeds the algorithm.
 
     Raises:
+        ProblemError: an argument is out of its range.
         MissingExtraError: pymoo is not installed (extra ``pymoo``).
     """
 
@@ -48,6 +49,7 @@ class CMAES(Generational):
         self._size = population_size
         if population_size is not None:
             check_count("population_size", population_size, 4)
+        check_range("sigma", sigma, 1e-9, 1e3)
         self._sigma = float(sigma)
         self._n_sample = check_count("n_sample_points", n_sample_points, 1)
         self._start()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from blackbox.arguments import check_count
+from blackbox.arguments import check_count, check_range
 from blackbox.batch import Batch
 from blackbox.formulation import Floats, Problem
 from blackbox.optimizer import Supports
@@ -34,6 +34,7 @@ class MOEAD(Peer):
         seed: seeds the algorithm.
 
     Raises:
+        ProblemError: an argument is out of its range.
         MissingExtraError: pymoo is not installed (extra ``pymoo``).
     """
 
@@ -55,6 +56,7 @@ class MOEAD(Peer):
             len(problem.objectives), partitions
         )
         self._n_neighbors = check_count("n_neighbors", n_neighbors, 2)
+        check_range("prob_neighbor_mating", prob_neighbor_mating, 0, 1)
         self._prob = float(prob_neighbor_mating)
         self._start()
 

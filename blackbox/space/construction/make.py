@@ -30,8 +30,10 @@ def construction(
     space: Space, order: Kind | None = None, possible: Callable[[Array], Array] | None = None
 ) -> Construction:
     """As ``Space.construction``."""
-    if order not in _KINDS:
+    if not (order is None or isinstance(order, str)) or order not in _KINDS:
         raise SpaceError(f"construction: order={order!r}; give one of {list(_KINDS)}")
+    if possible is not None and not callable(possible):
+        raise SpaceError(f"construction: possible={possible!r}; give a function of states")
     endless = [p.name for p in space if not p.discrete]
     if endless:
         raise SpaceError(
