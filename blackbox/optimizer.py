@@ -338,9 +338,10 @@ class Optimizer(ABC):
         asked = self._pending.find(ids, self._next)
         names = self._input_names
         if asked is not None:
-            columns = asked.columns()
-            if all(n not in batch or batch[n] is columns[n] for n in names):
-                return {n: columns[n] for n in names}
+            given = batch.columns()
+            columns = {n: asked[n] for n in names}
+            if all(given.get(n, column) is column for n, column in columns.items()):
+                return columns
         outside = ids < 0
         if not len(ids):
             batch = batch.with_columns(**no_inputs(self.problem).columns())

@@ -145,7 +145,9 @@ class Archive(ABC):
         """
         self._need_elites("sample")
         # As uniform as can be for fewer than 2**53 elites, and quicker than ``integers``.
-        return (rng.random(n) * len(self)).astype(np.int64)
+        drawn = rng.random(n)
+        drawn *= len(self)
+        return drawn.astype(np.int64)
 
     def column(self, name: str) -> Array:
         """(k, ...) ``id``, an input or an outcome of the elites, in the order of first filling.

@@ -10,6 +10,8 @@ from blackbox.optimizer import Optimizer
 from blackbox.optimizers.quality_diversity._lineage import Lineage
 from blackbox.state import State
 
+_NONE = Batch({})
+
 
 class Start:
     """A number of first rows: uniform draws, or what another optimizer proposes.
@@ -42,7 +44,7 @@ class Start:
         """At most n first rows; fewer when they come to an end."""
         n = min(n, self._left)
         if n == 0:
-            return Batch({})
+            return _NONE
         if self._init is None:
             self._left -= n
             return self._owner.problem.space.draw(n, self._owner.rng)

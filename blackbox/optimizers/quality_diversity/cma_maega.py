@@ -61,7 +61,7 @@ class ArborescenceEmitter(Emitter):
         else:
             coefficients = self.strategy.ask(k, rng, compiled=compiled)
             points = self._root + coefficients @ self._gradients
-        return space.decode(np.clip(points, 0.0, 1.0, out=points))
+        return space.decode(np.minimum(np.maximum(points, 0.0, out=points), 1.0, out=points))
 
     def learn(self, rows: Batch) -> None:
         if self._gradients is None:

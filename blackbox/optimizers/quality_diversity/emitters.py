@@ -140,7 +140,7 @@ class EvolutionEmitter(Emitter):
             self.strategy = self._begin(start(self.archive, rng, first=self.starts == 0))
             self.starts += 1
         points = self.strategy.ask(k, rng, compiled=compiled)
-        return space.decode(np.clip(points, 0.0, 1.0, out=points))
+        return space.decode(np.minimum(np.maximum(points, 0.0, out=points), 1.0, out=points))
 
     def learn(self, rows: Batch) -> None:
         assert self.strategy is not None  # it drew these rows

@@ -56,26 +56,29 @@ class Covariance:
         above: Floats = np.triu(self._upper, 1)
         return self._upper + above.T
 
-    def stretch(self, normal: Floats) -> Floats:
-        """(k, n) draws of this covariance, of (k, n) standard normal ones, which it overwrites."""
-        stretched: Floats = blas.dtrmm(1.0, self.factor, normal.T, trans_a=1, overwrite_b=1).T
+    def stretch(self, normal: Floats, sigma: float = 1.0) -> Floats:
+        """(k, n) draws of sigma^2 C, of (k, n) standard normal ones, which are overwritten."""
+        stretched: Floats = blas.dtrmm(sigma, self.factor, normal.T, trans_a=1, overwrite_b=1).T
         return stretched
 
-    def whiten(self, steps: Floats) -> Floats:
-        """(k, n) steps where the distribution is standard normal: R stretches them back."""
-        white: Floats = blas.dtrsm(1.0, self.factor, steps.T, trans_a=1).T
+    def whiten(self, steps: Floats, sigma: float = 1.0) -> Floats:
+        """(k, n) steps where the distribution is standard normal: ``stretch`` gives them back."""
+        white: Floats = blas.dtrsm(1.0 / sigma, self.factor, steps.T, trans_a=1).T
         return white
 
-    def learn(self, steps: Floats, lengths: Floats, path: Floats, steady: bool, r: Rates) -> None:
+    def learn(
+        self, steps: Floats, lengths: Floats, path: Floats, steady: bool, r: Rates, sigma: float = 1
+    ) -> None:
         """The update of rank one and rank mu, with weights against (Hansen 2016, eq. 46 and 47).
 
         Args:
-            steps: (k, n) steps from the mean in units of sigma, best first.
+            steps: (k, n) steps from the mean, best first.
             lengths: squared lengths of those weighed against, where the distribution is standard
                 normal.
             path: (n,) evolution path of the covariance.
             steady: whether the path was updated (h_sigma).
             r: rates.
+            sigma: unit of the steps.
         """
         slower = min(1.0, self._most / (r.one + r.many))
         one, many = slower * r.one, slower * r.many
@@ -84,9 +87,9 @@ class Covariance:
         against = r.against * (len(path) / np.maximum(lengths, 1e-300))
         lost = 0.0 if steady else one * r.path * (2 - r.path)
         kept = 1 + lost - one - many * (1 + r.opposed)
-        self._add(1.0, np.sqrt(many * r.weights)[:, None] * steps[:better], kept)
-        self._add(-1.0, np.sqrt(-many * against)[:, None] * steps[better:])
-        self._add(one, path[None])
+        self._add(1.0, (np.sqrt(many * r.weights) / sigma)[:, None] * steps[:better], kept)
+        self._add(-1.0, (np.sqrt(-many * against) / sigma)[:, None] * steps[better:])
+        self._upper = blas.dsyr(one, path, a=self._upper, overwrite_a=1)
         self._stale += one + many
         if self._stale * len(path) > _STALE:
             self._factorize()

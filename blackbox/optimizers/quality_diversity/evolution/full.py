@@ -51,24 +51,23 @@ class FullCMA(Strategy):
     def ask(self, k: int, rng: np.random.Generator, *, compiled: bool = False) -> Floats:
         self._rescale()
         normal = standard_normal(k, len(self.mean), rng, compiled=compiled)
-        points = self.covariance.stretch(normal)
-        points *= self.sigma
+        points = self.covariance.stretch(normal, self.sigma)
         points += self.mean
         return points
 
     def tell(self, ranked: Floats) -> None:
         self._rescale()
         r = rates(len(self.mean), len(ranked))
-        steps = (ranked - self.mean) / self.sigma
+        steps, sigma = ranked - self.mean, self.sigma
         move = r.weights @ steps[: len(r.weights)]
-        self.mean = self.mean + self.sigma * move
+        self.mean = self.mean + move
         worse = steps[len(r.weights) :]
-        white = self.covariance.whiten(np.concatenate([worse, move[None]]))
+        white = self.covariance.whiten(np.concatenate([worse, move[None]]), sigma)
         lengths = np.einsum("ij,ij->i", white[:-1], white[:-1])
         steady = self._control_step(white[-1], r)
         gain = math.sqrt(r.path * (2 - r.path) * r.mass) if steady else 0.0
-        self.path = (1 - r.path) * self.path + gain * move
-        self.covariance.learn(steps, lengths, self.path, steady, r)
+        self.path = (1 - r.path) * self.path + (gain / sigma) * move
+        self.covariance.learn(steps, lengths, self.path, steady, r, sigma)
         self._rescale()
 
     @property
