@@ -102,6 +102,7 @@ class Problem:
 
     def scores(self, batch: Batch) -> Floats:
         """(n, m) objectives, larger is better; the only sign flip of the package."""
+        _need_batch(self, "scores", batch)
         if len(self.objectives) == 1:  # the everyday case, without a copy
             return self.objectives[0].sign * batch[self.objectives[0].name][:, None]
         scores = np.empty((len(batch), len(self.objectives)))
@@ -111,6 +112,7 @@ class Problem:
 
     def violations(self, batch: Batch) -> Floats:
         """(n, c) distance of each constraint to its bounds, 0 where satisfied."""
+        _need_batch(self, "violations", batch)
         excess = np.zeros((len(batch), len(self.constraints)))
         for j, c in enumerate(self.constraints):
             values = batch[c.name]
@@ -130,6 +132,7 @@ class Problem:
         Raises:
             ProblemError: ``cost`` gave another length, or a negative or non-finite cost.
         """
+        _need_batch(self, "costs", batch)
         if not self.has_cost:
             return np.ones(len(batch))
         given = self.cost(batch)  # type: ignore[attr-defined]
@@ -151,8 +154,7 @@ class Problem:
             ProblemError: an outcome is missing, unknown, or has the wrong length or type; or the
                 problem is a preference told by hand.
         """
-        if not isinstance(batch, Batch):
-            raise ProblemError(f"{self.name}.measure({batch!r}): give a Batch")
+        _need_batch(self, "measure", batch)
         rows = batch.select(self.inputs)
         whole = getattr(self, "evaluate_batch", None)
         if whole is not None:
@@ -228,6 +230,11 @@ class Problem:
         if self.environment:
             declared["environment"] = self.environment.spec()
         return declared
+
+
+def _need_batch(problem: Problem, call: str, batch: object) -> None:
+    if not isinstance(batch, Batch):
+        raise ProblemError(f"{problem.name}.{call}({batch!r}): give a Batch")
 
 
 def need_problem(problem: object) -> None:

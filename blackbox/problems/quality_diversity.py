@@ -16,6 +16,7 @@ from blackbox.arguments import check_flag
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Maximize, Measure, Problem
+from blackbox.metrics.scores import numbers
 from blackbox.problems.single import dimension
 from blackbox.space import Real, Space
 
@@ -113,7 +114,7 @@ class SphereProjection(_Projection):
 
         All coordinates of a measure are equal there: a sum of squares under a given sum.
         """
-        sums = np.asarray(measures, dtype=np.float64)
+        sums = numbers("measures", measures)
         if sums.ndim != 2 or sums.shape[1] != len(self.measures):
             raise ProblemError(f"measures of shape {sums.shape}; give (n, {len(self.measures)})")
         share = self.space.width // len(self.measures)

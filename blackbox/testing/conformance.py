@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from blackbox.formulation import Problem
+from blackbox.arguments import check_count
+from blackbox.errors import ProblemError
+from blackbox.formulation import Problem, need_problem
 from blackbox.testing import asking, randomness, resuming, telling
 from blackbox.testing.cases import problems as all_problems
 from blackbox.testing.harness import ConformanceError, Make, Subject, endless
@@ -123,7 +125,15 @@ def checks(
             model is tried too.
         problems: problems to try it on, by default small ones of every kind. Outcomes are made
             up; nothing is evaluated.
+
+    Raises:
+        ProblemError: an argument is of the wrong type.
     """
+    if not callable(make):
+        raise ProblemError(f"make={make!r}; give an optimizer's class, or a function that builds")
+    check_count("budget", budget, 1)
+    for problem in problems or ():
+        need_problem(problem)
     subject = Subject(make, tuple(problems or all_problems()), budget)
     return [Check(rule, subject) for rule in _RULES]
 

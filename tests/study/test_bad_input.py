@@ -113,6 +113,9 @@ def test_what_is_no_problem_or_no_optimizer_is_refused():
         ),
         (lambda s: bb.open_study(3), StorageError, "path=3; give the path"),
         (lambda s: s.problem.measure({"x": 0.5}), ProblemError, "give a Batch"),
+        (lambda s: s.problem.scores({"y": [1.0]}), ProblemError, r"scores\(.*give a Batch"),
+        (lambda s: s.problem.feasible(3), ProblemError, r"violations\(3\): give a Batch"),
+        (lambda s: s.problem.costs(None), ProblemError, r"costs\(None\): give a Batch"),
     ],
 )
 def test_wrong_arguments_are_named_and_change_nothing(call, error, message):

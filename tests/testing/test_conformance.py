@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import blackbox as bb
+from blackbox.errors import ProblemError
 from blackbox.state import State
 from blackbox.testing import ConformanceError, check_optimizer, checks
 from blackbox.testing.cases import answer, problems
@@ -66,6 +67,19 @@ def test_optimizer_that_takes_no_problem_is_reported() -> None:
 
     with pytest.raises(ConformanceError, match="no problem of the suite is supported"):
         check_optimizer(Nothing)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"make": 3}, "make=3; give an optimizer's class"),
+        ({"budget": 0}, "budget=0 must be an int of at least 1"),
+        ({"problems": [3]}, "problem is 3; give a Problem"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message) -> None:
+    with pytest.raises(ProblemError, match=message):
+        check_optimizer(**{"make": bb.Random, **arguments})
 
 
 def test_own_problems_replace_those_of_the_suite() -> None:
