@@ -203,15 +203,20 @@ def test_few_integers_and_all_categories_are_levels_of_their_own():
     assert np.linalg.matrix_rank(solvers.design(solvers.values)) == 19
 
 
-def test_a_level_with_few_rows_is_standardised_like_its_neighbour():
+@pytest.mark.parametrize("count", [2, 6])
+def test_a_level_is_compared_with_the_nearest_rows_of_the_one_with_most(count):
     given = data(n=40)
-    values = np.where(np.arange(40) < 38, 1, 3)
-    y = np.where(values == 1, 100.0, 0.0) + 3.0 * given.y
-    few = FidelityData(given.features, given.levels, given.x, values, y)
-    shift, scale = Alignment.of(few).at(np.array([1, 2, 3]))
-    assert scale[2] == scale[0] == pytest.approx(y[:38].std())
-    assert shift[2] == pytest.approx(y[38:].mean())
-    assert shift[0] == pytest.approx(y[:38].mean())
+    best = np.argsort(-given.y)[:count]  # the target has seen nothing but the best designs
+    x = np.concatenate([given.x, given.x[best]])
+    y = np.concatenate([given.y, 0.5 * given.y[best] - 7.0])
+    values = np.repeat([1, 3], [40, count])
+    both = FidelityData(given.features, given.levels, x, values, y)
+    shift, scale = Alignment.of(both).at(np.array([1, 2, 3]))
+    middle, spread = given.y.mean(), given.y.std()
+    assert (shift[0], scale[0]) == pytest.approx((middle, spread))
+    ratio = 0.5 if count == 6 else 1.0  # few rows say nothing of the scale
+    assert scale[2] == pytest.approx(ratio * spread)
+    assert shift[2] == pytest.approx(y[40:].mean() - ratio * (given.y[best].mean() - middle))
     assert shift[1] in (shift[0], shift[2])
 
 

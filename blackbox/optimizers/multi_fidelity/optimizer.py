@@ -18,6 +18,7 @@ from blackbox.optimizers.bayes.design import Design
 from blackbox.optimizers.bayes.told import Told
 from blackbox.optimizers.multi_fidelity.pool import Pool
 from blackbox.optimizers.multi_fidelity.region import NearShares
+from blackbox.optimizers.multi_fidelity.trial import Trial
 from blackbox.state import State
 from blackbox.surrogates.features import Features
 
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
     from blackbox.surrogates.multi_fidelity import MultiFidelityGP
 
 _BEGIN = 0.5  # what the initial design may cost, in evaluations at the target
-_GRANT = 0.25  # what fidelities that are not proven may cost, in evaluations at the target
 _SURE = 1.96  # standard errors
-_PART = 0.2  # and, of what was spent at the target, the part that they may cost instead
 _CHEAP = 0.5  # share of the target's cost below which a level is worth beginning with
 
 
@@ -318,7 +317,10 @@ class MultiFidelityBayes(Optimizer):
         if learnt is not None:
             try:
                 prospect = self._prospect(learnt, awaited, values)
-                return self._proposing.best(prospect, taken, self._told.x, self.rng)
+                for closed in (self._trial(awaited, values).narrowed(taken), taken):
+                    found = self._proposing.best(prospect, closed, self._told.x, self.rng)
+                    if found is not None or closed is taken:
+                        return found
             except ArithmeticError:
                 pass  # a row far from all others is worth more than an exception
         return self._spread(awaited, taken)
@@ -335,7 +337,9 @@ class MultiFidelityBayes(Optimizer):
     def _prospect(self, learnt: Learnt, awaited: Array, values: Array) -> Prospect:
         from blackbox.acquisitions.multi_fidelity import Prospect
 
-        kept = learnt.kept & self._trusted(awaited, values)
+        x = np.concatenate([self._told.x, awaited])
+        allowed = self._trial(awaited, values).allowed(self._price.at(x, self._levels.values))
+        kept = learnt.kept & allowed
         levels = self._levels.values[kept]
         ok = self._told.ok
         return Prospect(
@@ -353,19 +357,11 @@ class MultiFidelityBayes(Optimizer):
             self._pool.target,
         )
 
-    def _trusted(self, awaited: Array, values: Array) -> Array:
-        """(L,) levels that may be proposed: what is not proven costs a small part of the target."""
-        allowed = ~self._learning.doubted
-        proven = self._learning.proven
+    def _trial(self, awaited: Array, values: Array) -> Trial:
         x = np.concatenate([self._told.x, awaited])
         at = np.concatenate([self._levels.of(self._told.batch), values])
-        if proven.all() or not len(x):
-            return allowed
-        table = self._price.at(x, self._levels.values)
-        spent = np.where(at[:, None] == self._levels.values, table, 0.0).sum(axis=0)
-        left = max(_GRANT * table[-1, -1], _PART * spent[-1]) - spent[~proven].sum()
-        allowed[~proven] &= table[-1, ~proven] <= left
-        return allowed
+        failed = np.concatenate([~self._told.ok, np.zeros(len(awaited), dtype=bool)])
+        return Trial(self._learning, self._levels, self._pool, x, at, failed)
 
     def _taken(self, awaited: Array, values: Array) -> Any:
         """Of designs, (m, L) whether they were evaluated at each level, will be, or cannot be."""

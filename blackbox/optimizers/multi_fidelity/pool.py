@@ -68,10 +68,23 @@ class Pool:
             return np.ones(len(self._levels.values), dtype=bool)
         return np.asarray(self._may.any(axis=0))
 
+    def nested(self, levels: Array) -> bool:
+        """Whether a design may be evaluated both at one of (L,) levels and at the target."""
+        if self.designs is None:
+            return True
+        return bool((self._may[:, levels].any(axis=1) & self._may[:, -1]).any())
+
+    def at_target(self, points: Array) -> Array:
+        """(m,) whether (m, d) designs may be evaluated at the target at all."""
+        if self.target is None:
+            return np.ones(len(points), dtype=bool)
+        return np.isin(keys(points), keys(self.target))
+
     def draw(self, n: int, level: int, rng: np.random.Generator) -> Array:
-        """(k, d) at most n different candidates of a level."""
+        """(k, d) at most n different candidates of a level, of those at the target if there are."""
         assert self.designs is not None
-        there = np.flatnonzero(self._may[:, level])
+        both = self._may[:, level] & self._may[:, -1]
+        there = np.flatnonzero(both if both.any() else self._may[:, level])
         return np.asarray(self.designs[rng.choice(there, min(n, len(there)), replace=False)])
 
     def taken(self, x: Array, values: Array) -> Callable[[Array], Array]:

@@ -142,7 +142,11 @@ class Proposing:
         x = np.concatenate([told, prospect.pending])
         gone = x[function.gone(x)]
         row = self._search.best(self._searched(function), gone, incumbents, rng)
-        return None if row is None else np.asarray(self.inside(row[None])[0])
+        if row is None:
+            return None
+        # A design told at one level may be worth most at another.
+        rows = np.concatenate([self.inside(row[None]), points])
+        return np.asarray(rows[int(np.argmax(function.values(rows)))])
 
     def _searched(self, function: AcquisitionFunction) -> AcquisitionFunction:
         if self._region is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from studies.benchmarks.common import command
 
-SUITES = ("oracle", "scales", "tables", "surrogates")
+SUITES = ("oracle", "scales", "tables", "surrogates", "live")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
