@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from blackbox.arguments import check_flag, is_whole
+from blackbox.arguments import check_flag
 from blackbox.batch import Array, Batch, Row, same_column
-from blackbox.errors import ProblemError, StorageError, TellError
+from blackbox.errors import ProblemError, StorageError, StudyMismatchError, TellError
 from blackbox.formulation import Problem, missing, need_problem, no_inputs, outcome
 from blackbox.optimizer import Optimizer
 from blackbox.study.budget import Budget
@@ -22,7 +22,7 @@ from blackbox.study.record import Record, open_study
 from blackbox.study.risk import best_design
 from blackbox.study.show import Progress, study_html
 from blackbox.study.table import Table
-from blackbox.study.tally import Tally, eligible
+from blackbox.study.tally import Tally, checked_reasons, eligible
 
 if TYPE_CHECKING:
     from blackbox.study.journal import Journal
@@ -91,7 +91,7 @@ class Study(Record):
 
             self.path = as_path(path)
             self._journal = Journal(self.path, problem, optimizer, self.name, synchronous)
-            self._journal.resume(self._count, whole=keep_history)
+            self._journal.resume(self._recount, whole=keep_history)
             self._seconds = self._journal.seconds
 
     @property
@@ -232,7 +232,7 @@ class Study(Record):
             StorageError: the disk refuses the rows. They are told in memory all the same, and
                 written first as soon as it takes them.
         """
-        reasons = _checked_reasons(reasons)
+        reasons = checked_reasons(reasons)
         told = self.optimizer.checked(self._news(batch))
         if len(told) == 0:
             return told
@@ -400,6 +400,16 @@ class Study(Record):
         self.optimizer.learn(told)
         self._count(told, reasons)
 
+    def _recount(self, told: Batch, reasons: Mapping[int, str]) -> None:
+        """As ``_count``, of rows that an earlier session told."""
+        if ("cost" in told) != self.problem.has_cost:
+            before, now = ("costs", "none") if "cost" in told else ("no costs", "cost")
+            raise StudyMismatchError(
+                f"the study in {str(self.path)!r} was told {before}, and {self.problem.name} "
+                f"defines {now} now; build it as it was when it began, or give another folder"
+            )
+        self._count(told, reasons)
+
     def _count(self, told: Batch, reasons: Mapping[int, str]) -> None:
         """Take new rows into the history and the totals."""
         self._tally.count(told)
@@ -420,13 +430,3 @@ class Study(Record):
         if self.problem.has_cost:
             empty["cost"] = np.zeros(0)
         return Batch(empty | {"ok": np.zeros(0, dtype=bool)})
-
-
-def _checked_reasons(reasons: object) -> dict[int, str]:
-    if reasons is None:
-        return {}
-    if not isinstance(reasons, Mapping) or not all(is_whole(i, 0) for i in reasons):
-        raise TellError(
-            f"tell: reasons={reasons!r}; give a dict from the id of a row to the text why it failed"
-        )
-    return {int(i): str(text) for i, text in reasons.items()}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.arguments import is_whole
 from blackbox.batch import Array, Batch, Row
+from blackbox.errors import TellError
 from blackbox.formulation import Problem
 
 
@@ -73,3 +77,18 @@ def eligible(problem: Problem, batch: Batch) -> npt.NDArray[np.bool_]:
     if problem.fidelity is not None:
         good &= batch[problem.fidelity.name] == problem.fidelity.target
     return good
+
+
+def checked_reasons(reasons: object) -> dict[int, str]:
+    """Why rows failed, by id, as plain ints and texts.
+
+    Raises:
+        TellError: it is no dict from ids.
+    """
+    if reasons is None:
+        return {}
+    if not isinstance(reasons, Mapping) or not all(is_whole(i, 0) for i in reasons):
+        raise TellError(
+            f"tell: reasons={reasons!r}; give a dict from the id of a row to the text why it failed"
+        )
+    return {int(i): str(text) for i, text in reasons.items()}

@@ -310,6 +310,24 @@ def test_another_problem_or_optimizer_is_refused_with_every_difference(tmp_path)
         bb.Study(Quadratic(), bb.Random(Quadratic(), seed=1), tmp_path / "s")
 
 
+@pytest.mark.parametrize("keep_history", [True, False])
+@pytest.mark.parametrize("begun", ["Free", "Priced"])
+def test_a_cost_that_comes_or_goes_is_refused(tmp_path, begun, keep_history):
+    class Free(Quadratic):
+        name = "Bowl"
+
+    class Priced(Free):
+        def cost(self, batch):
+            return np.full(len(batch), 2.0)
+
+    first, second = (Free(), Priced()) if begun == "Free" else (Priced(), Free())
+    study_of(first, tmp_path / "s").run(3).close()
+    with pytest.raises(StudyMismatchError, match=r"was told (no )?costs, and Bowl defines"):
+        study_of(second, tmp_path / "s", keep_history=keep_history)
+    with study_of(first, tmp_path / "s", keep_history=keep_history) as study:
+        assert study.told == 3
+
+
 def test_a_second_writer_is_refused_and_a_reader_is_not(tmp_path):
     with study_of(Quadratic(), tmp_path / "s") as study:
         study.run(3)
