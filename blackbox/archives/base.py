@@ -71,6 +71,7 @@ class Archive(ABC):
         ids, reals = np.zeros(0, dtype=np.int64), np.zeros(0)
         inputs = no_inputs(problem).columns()
         self._table = Rows({"id": ids, **inputs, **missing(problem, 0)})
+        self._widths = {name: array.shape[1:] for name, array in self._table.arrays.items()}
         own = {"cell": ids, "parent": ids, "score": reals, "threshold": reals}
         self._own = Rows({**own, "measures": np.zeros((0, len(self.low)))})
 
@@ -221,11 +222,11 @@ class Archive(ABC):
         columns = batch.columns()
         if "id" not in columns:
             columns["id"] = np.full(n, -1)
-        for name, array in self._table.arrays.items():
-            if name not in columns or columns[name].shape[1:] != array.shape[1:]:
+        for name, width in self._widths.items():
+            if name not in columns or columns[name].shape[1:] != width:
                 raise BatchError(
-                    f"add: column {name!r} of shape {('n', *array.shape[1:])} is missing; the "
-                    f"batch has {batch!r}"
+                    f"add: column {name!r} of shape {('n', *width)} is missing; the batch has "
+                    f"{batch!r}"
                 )
         scores = self.problem.scores(batch)[:, 0] if self.problem.objectives else np.zeros(n)
         good = columns.get("ok")
@@ -233,9 +234,7 @@ class Archive(ABC):
             good = self.problem.feasible(batch)
         if good is not None:
             scores = np.where(good, scores, np.nan)
-        measures = np.empty((n, len(self.low)))
-        for j, m in enumerate(self.problem.measures):
-            measures[:, j] = columns[m.name]
+        measures = np.array([columns[m.name] for m in self.problem.measures], dtype=np.float64).T
         return self.insert(scores, measures, columns, parents)
 
     @abstractmethod
