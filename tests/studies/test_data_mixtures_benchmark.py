@@ -140,6 +140,30 @@ def test_the_oracle_suites_run_and_say_what_it_cost(tmp_path, monkeypatch, law):
     scales.least.cache_clear()
 
 
+def test_the_live_suite_stops_at_its_seconds_and_compares_seed_by_seed(tmp_path, monkeypatch):
+    from studies.benchmarks.data_mixtures import live
+    from studies.data_mixtures import problem
+
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    monkeypatch.setattr(problem, "JUDGED", 16)
+    case = live.Live(sizes=problem.TINY, seconds=(0.2, 0.5), fresh=(1000, 1001))
+    monkeypatch.setitem(live.CASES, live.CASE, case)
+    store = Store("mix_live", tmp_path)
+    names = ["MultiFidelityBayes", "Bayes", "equal shares"]
+    run(live.SUITE, store, algorithms=names, cases=[live.CASE], seeds=2)
+    found = {(r.optimizer, r.seed): r.data for r in store if not r.error}
+    assert len(found) == 6
+    assert found["equal shares", 0]["bought"] == [0, 0, 0]
+    assert np.allclose(found["equal shares", 0]["mix"], 1 / 6)
+    assert found["Bayes", 0]["bought"][:2] == [0, 0]  # the target alone
+    assert found["Bayes", 0]["bought"][2] > 0
+    assert sum(found["MultiFidelityBayes", 0]["bought"]) > 0
+    assert np.shape(found["MultiFidelityBayes", 1]["losses"]) == (2, 2)
+    text = live.table(Results(live.SUITE, store)).read_text()
+    assert "| Bayes | 2 |" in text
+    assert " of 2 |" in text
+
+
 @pytest.fixture
 def law(tmp_path, monkeypatch):
     """The fitted law, made up."""

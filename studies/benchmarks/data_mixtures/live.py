@@ -37,7 +37,7 @@ class Live:
     """
 
     sizes: tuple[Size, ...] = SIZES
-    seconds: tuple[float, ...] = (15.0, 30.0)
+    seconds: tuple[float, ...] = (10.0, 20.0)
     fresh: tuple[int, ...] = FRESH
 
     def problem(self, seed: int) -> DataMixture:
