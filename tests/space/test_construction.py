@@ -101,6 +101,23 @@ def test_features_tell_states_apart(made):
     assert len(np.unique(features, axis=0)) == len(inner)
 
 
+def test_the_last_tokens_of_a_string_look_alike_wherever_they_stand():
+    construction = bb.Space(bb.Sequence("text", "abc", (2, 7))).construction()
+    assert isinstance(construction, Construction)
+
+    def recent(tokens):  # newest first, behind the places counted from the beginning
+        state = construction.initial(1)
+        for token in tokens:
+            state = construction.step(state, np.array([token]))
+        return np.asarray(construction.features(state))[0, 7 * 3 : -1].reshape(-1, 3)
+
+    assert not recent([]).any()
+    assert recent([1]).sum() == 1
+    np.testing.assert_array_equal(recent([2, 1])[:2], np.eye(3)[[1, 2]])
+    np.testing.assert_array_equal(recent([0, 1, 2, 1, 0]), recent([2, 2, 0, 1, 2, 1, 0][1:]))
+    assert not (recent([0, 1, 2]) == recent([0, 2, 1])).all()
+
+
 def test_arguments_are_not_written_into(made):
     _, construction = made
     graph = graph_of(construction)

@@ -12,6 +12,8 @@ from blackbox.space.construction.arrays import Constants, copied, filled, joined
 from blackbox.space.construction.base import Construction
 from blackbox.space.vectors import Permutation, Sequence
 
+_RECENT = 4  # last tokens that a network sees wherever they stand
+
 
 class Strings(Construction):
     """A sequence that grows by a token at its end, or at both ends, until it stops.
@@ -44,6 +46,8 @@ class Strings(Construction):
             value=np.tile(token, self._most),
             shift=np.maximum(np.arange(self._most) - 1, 0),
             unshift=np.minimum(np.arange(self._most) + 1, self._most - 1),
+            back=np.repeat(np.arange(_RECENT), self._c),
+            recent=np.tile(token, _RECENT),
         )
 
     def initial(self, n: int) -> Array:
@@ -99,8 +103,11 @@ class Strings(Construction):
         return made
 
     def features(self, states: Any) -> Any:
-        c = self._constants.on(states)
-        return joined([states[:, c["place"]] == c["value"], states[:, -1:] > 0])
+        c, rows = self._constants.on(states), numbered(states)
+        # Before the first token the flag stands for one: it is 0 or 1, so masked.
+        at = _length(states) - 1 - c["back"]
+        last = (states[rows[:, None], at.clip(0)] == c["recent"]) & (at >= 0)
+        return joined([states[:, c["place"]] == c["value"], last, states[:, -1:] > 0])
 
     def mutated(self, states: Array, rng: np.random.Generator) -> Array:
         """Near others: one token replaced, or the last ones chosen anew."""

@@ -16,7 +16,7 @@ from studies.benchmarks.gflownets.baselines import RegularizedEvolution
 from studies.benchmarks.gflownets.loop import optimize
 from studies.benchmarks.gflownets.sources import BASELINES, GFLOWNETS
 
-EVALUATIONS, BATCH = 2_000, 100
+EVALUATIONS, BATCH = 1_000, 100
 
 CASES = {
     "2 motifs": ("AV", "VC"),
