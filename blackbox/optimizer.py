@@ -26,7 +26,7 @@ from blackbox.space import (
     Sequence,
     Simplex,
 )
-from blackbox.state import State, generator_state, restore_generator
+from blackbox.state import State, digest, generator_state, restore_generator
 
 #: Every kind of parameter a space can hold.
 ALL_PARAMETERS: tuple[type[Parameter], ...] = (
@@ -376,7 +376,10 @@ class Optimizer(ABC):
 
 
 def _plain(value: Any) -> Any:
-    """An argument as plain data for the fingerprint."""
+    """An argument as plain data for the fingerprint; of rows, or a study's, a digest."""
+    rows = getattr(value, "history", value)
+    if isinstance(rows, Batch):
+        return digest(rows.columns())
     if callable(getattr(value, "spec", None)) and not isinstance(value, type):
         value = value.spec()
     if is_dataclass(value) and not isinstance(value, type):

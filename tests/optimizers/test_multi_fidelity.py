@@ -7,7 +7,7 @@ import pytest
 
 import blackbox as bb
 from blackbox.acquisitions.fidelity_gains import FidelityKG, FidelityMES
-from blackbox.errors import BlackboxError, ProblemError, TellError
+from blackbox.errors import BlackboxError, ProblemError, StudyMismatchError, TellError
 from blackbox.optimizers.multi_fidelity import MultiFidelityBayes, NearShares
 from blackbox.optimizers.multi_fidelity.region import Inside, divergence
 from blackbox.state import pack, unpack
@@ -182,6 +182,21 @@ def test_candidates_are_all_that_is_proposed_and_each_once():
     wrong = pool.with_columns(params=np.full(12, 5.0))
     with pytest.raises(BlackboxError, match="params"):
         MultiFidelityBayes(problem, candidates=wrong, seed=0)
+
+
+@pytest.mark.parametrize("name", ["candidates", "cost"])
+def test_a_resume_with_other_rows_is_refused(tmp_path, name):
+    problem, rng = Mixture(), np.random.default_rng(0)
+    rows = problem.space.draw(6, rng).with_columns(params=np.full(6, 1e9), cost=np.arange(1.0, 7.0))
+    given = rows if name == "cost" else rows.drop("cost")
+    with bb.Study(problem, MultiFidelityBayes(problem, seed=0, **{name: given}), tmp_path) as study:
+        study.run(2, progress=False)
+    same = MultiFidelityBayes(problem, seed=0, **{name: given[np.arange(6)]})
+    with bb.Study(problem, same, tmp_path) as study:
+        assert study.told == 2
+    other = MultiFidelityBayes(problem, seed=0, **{name: given[1:]})
+    with pytest.raises(StudyMismatchError, match=name):
+        bb.Study(problem, other, tmp_path)
 
 
 def test_mixtures_stay_near_the_natural_shares():
