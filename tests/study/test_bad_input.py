@@ -178,8 +178,9 @@ def test_a_full_disk_loses_nothing_and_the_run_goes_on_when_space_returns(tmp_pa
         stored = bb.open_study(tmp_path / "s").history
         assert stored.equals(whole[: len(stored)])
         assert told - len(stored) in (0, 1)
-        with pytest.raises(StorageError, match=r"(?i)full|space"):
-            study.close()
+        if told > len(stored):  # else what closing writes may fit into the last page
+            with pytest.raises(StorageError, match=r"(?i)full|space"):
+                study.close()
         connection.execute("PRAGMA max_page_count = 1000000")
         assert study.run(400).history.equals(whole)
     assert bb.open_study(tmp_path / "s").history.equals(whole)
