@@ -149,7 +149,7 @@ def table(results: Results) -> Path:
             "mean, in bits per byte. ± is a 95 % interval of the mean over seeds.",
             "Against the target size alone: on how many seeds MultiFidelityBayes' loss is below, "
             "and the mean difference, seed by seed; below 0 it is better. Wanted: 15 of 20.",
-            "Bayes and random train the target size alone. Each seed is a training seed, which the "
+            "All others train the target size alone. Each seed is a training seed, which the "
             "methods share, and one of the method. MultiFidelityBayes knows the seconds of one "
             "earlier run of each size.",
             *results.notes(),
