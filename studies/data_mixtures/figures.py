@@ -156,7 +156,10 @@ def shares(results: Results) -> Figure:
         ax.set_ylabel(LOSS)
     for ax in axes[3:]:
         ax.set_xlabel("share")
-    axes[2].legend(frameon=False, fontsize=SMALL, handletextpad=0.1, loc="upper right")
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False,
+        fontsize=SMALL, handletextpad=0.1,
+    )  # fmt: skip
     return figure
 
 
