@@ -337,7 +337,7 @@ class MultiFidelityBayes(Optimizer):
     def _prospect(self, learnt: Learnt, awaited: Array, values: Array) -> Prospect:
         from blackbox.acquisitions.multi_fidelity import Prospect
 
-        x = np.concatenate([self._told.x, awaited])
+        x, _ = self._evaluated(awaited, values)
         allowed = self._trial(awaited, values).allowed(self._price.at(x, self._levels.values))
         kept = learnt.kept & allowed
         levels = self._levels.values[kept]
@@ -358,16 +358,18 @@ class MultiFidelityBayes(Optimizer):
         )
 
     def _trial(self, awaited: Array, values: Array) -> Trial:
-        x = np.concatenate([self._told.x, awaited])
-        at = np.concatenate([self._levels.of(self._told.batch), values])
         failed = np.concatenate([~self._told.ok, np.zeros(len(awaited), dtype=bool)])
-        return Trial(self._learning, self._levels, self._pool, x, at, failed)
+        evaluated = self._evaluated(awaited, values)
+        return Trial(self._learning, self._levels, self._pool, *evaluated, failed)
 
     def _taken(self, awaited: Array, values: Array) -> Any:
         """Of designs, (m, L) whether they were evaluated at each level, will be, or cannot be."""
+        return self._pool.taken(*self._evaluated(awaited, values))
+
+    def _evaluated(self, awaited: Array, values: Array) -> tuple[Array, Array]:
+        """(n, d) designs told or awaited, and (n,) their fidelities."""
         x = np.concatenate([self._told.x, awaited])
-        at = np.concatenate([self._levels.of(self._told.batch), values])
-        return self._pool.taken(x, at)
+        return x, np.concatenate([self._levels.of(self._told.batch), values])
 
     def _looked_at(self) -> Learnt:
         learnt = self._learning.learn(self._told, commit=False)
