@@ -223,11 +223,11 @@ class Sampler:
 
     def _different(self, walks: Walks, condition: Tensor | None) -> tuple[Tensor, Tensor]:
         """Positions of the different states, and which of them each state is."""
-        if condition is not None or self.device.type != "cpu":
+        if condition is not None:
             everything = torch.arange(len(walks.states), device=self.device)
             return everything, everything
         hashed = (walks.states * self._factors).sum(1)
-        _, inverse = torch.unique(hashed, return_inverse=True)
-        first = torch.empty(int(inverse.max()) + 1, dtype=torch.long, device=self.device)
+        values, inverse = torch.unique(hashed, return_inverse=True)
+        first = torch.empty(len(values), dtype=torch.long, device=self.device)
         first[inverse] = torch.arange(len(inverse), device=self.device)
         return first, inverse

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from studies.benchmarks.common import command
 
-SUITES = ("grid", "tables", "pareto", "grids", "ngrams")
+SUITES = ("grid", "tables", "pareto", "grids", "ngrams", "device")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -71,13 +71,14 @@ CASES: Mapping[str, Law | Speed] = {
 OURS, THEIRS = "blackbox", "torchgfn"
 
 
-def sampler(case: Law | Speed, seed: int) -> bb.GFlowNet:
+def sampler(case: Law | Speed, seed: int, device: str = "cpu") -> bb.GFlowNet:
     """Trajectory balance on a hypergrid, on-policy, the backward policy learnt."""
     return bb.GFlowNet(
         HyperGrid(case.side, case.dimension),
         reward="proportional",
         construction="grid",
         policy=Policy(hidden=(256, 256), learn_backward=True, lr=1e-3, lr_z=0.1, epsilon=0.0),
+        device=device,
         seed=seed,
     )
 
