@@ -134,10 +134,13 @@ class Acquisition(ABC):
     Attributes:
         objectives: fewest and most objectives of the problems that it is for.
         environment: whether it is for problems with an environment.
+        exact: whether it computes with the fast engine's process, so that this is the default
+            surrogate on a GPU too.
     """
 
     objectives: ClassVar[tuple[int, float]] = (1, 1)
     environment: ClassVar[bool] = False
+    exact: ClassVar[bool] = False
 
     def checked(self, problem: Problem) -> None:
         """Refuse a problem of which it would see a part only.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.special import erfcx, log_ndtr, logsumexp
@@ -32,6 +33,8 @@ class MES(Acquisition):
     Args:
         samples: number of maxima.
     """
+
+    exact: ClassVar[bool] = True
 
     samples: int = 32
 

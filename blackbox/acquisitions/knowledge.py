@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import cho_solve
@@ -46,6 +47,8 @@ class KnowledgeGradient(Acquisition):
         candidates: number of draws.
     """
 
+    exact: ClassVar[bool] = True
+
     candidates: int = 256
 
     def __post_init__(self) -> None:
@@ -74,6 +77,8 @@ class NoisyEI(Acquisition):
     settle for an evaluated row in the end (Frazier 2018, section 5.1). Without noise it is expected
     improvement. Constraints multiply it by the probability that they hold.
     """
+
+    exact: ClassVar[bool] = True
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         model = _exact(belief, self)

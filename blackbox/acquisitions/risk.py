@@ -53,6 +53,7 @@ class RiskKG(Acquisition):
     """
 
     environment: ClassVar[bool] = True
+    exact: ClassVar[bool] = True
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
         """As ``Acquisition.build``.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ class Thompson(Acquisition):
     Args:
         features: random features of the prior.
     """
+
+    exact: ClassVar[bool] = True
 
     features: int = 1024
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class JES(Acquisition):
         samples: number of optima.
     """
 
+    exact: ClassVar[bool] = True
+
     samples: int = 16
 
     def __post_init__(self) -> None:
@@ -70,6 +73,8 @@ class PES(Acquisition):
     Args:
         samples: number of optima.
     """
+
+    exact: ClassVar[bool] = True
 
     samples: int = 16
 

@@ -37,6 +37,7 @@ class Learning:
         surrogate: of objectives and constraints; None for the fast engine.
         prior: rows of earlier studies of the same outcomes, a batch each.
         device: where PyTorch computes what it computes.
+        exact: whether the fast engine learns on a GPU too.
 
     Raises:
         ProblemError: ``surrogate`` is no recipe, such as the class in the place of what it makes.
@@ -49,6 +50,8 @@ class Learning:
         surrogate: Surrogate | None,
         prior: Sequence[Told],
         device: str,
+        *,
+        exact: bool = False,
     ) -> None:
         if surrogate is not None and (isinstance(surrogate, type) or not hasattr(surrogate, "fit")):
             raise ProblemError(
@@ -58,6 +61,7 @@ class Learning:
         self._features = features
         self._prior = [earlier for earlier in prior if earlier.ok.any()]
         self._device = device
+        self._exact = exact or device == "cpu"
         self._surrogate = surrogate
         self._scenarios = _scenarios(problem, features)
         self._memory: dict[str, State] = {}
@@ -152,9 +156,7 @@ class Learning:
             return surrogates.PairwiseGP(device=self._device)
         if name in self._problem.gradients:
             return surrogates.GradientGP(device=self._device)
-        if self._device != "cpu":
-            return surrogates.TorchGP(device=self._device)
-        return ExactGP(warp=warp)
+        return ExactGP(warp=warp) if self._exact else surrogates.TorchGP(device=self._device)
 
     def _data(
         self,

@@ -109,11 +109,13 @@ class Bayes(Optimizer):
         self._features = Features(joint_space(problem))
         self._search = Search(self._features)
         self._prior = earlier(problem, self._features, prior)
-        self._learning = Learning(problem, self._features, surrogate, self._prior, device)
         if acquisition is None:
             acquisition = _default(problem)
         need_acquisition("Bayes", acquisition, problem)
         self._acquisition = acquisition
+        self._learning = Learning(
+            problem, self._features, surrogate, self._prior, device, exact=acquisition.exact
+        )
         if n_init is None:
             n_init = _begin(problem, self._features.width)
         n_init = check_count("Bayes: n_init", n_init, 0)

@@ -75,8 +75,10 @@ class PairwiseGP:
             process = pairwise_gp.PairwiseGP(None, None, covar_module=kernel, consolidate_atol=0.0)
             # Where Newton's method starts: BoTorch would draw that from a global generator.
             process._x0 = np.zeros(len(x))  # type: ignore[assignment]
-            process.set_train_data(torch.tensor(x), torch.tensor(pairs))
             process.to(self.device)
+            # Moved before it has them: BoTorch trains on the very tensors it was given.
+            given, compared = (torch.tensor(a, device=self.device) for a in (x, pairs))
+            process.set_train_data(given, compared)
             mll = PairwiseLaplaceMarginalLogLikelihood(process.likelihood, process)
             begin, iterations = ([memory], _WARM) if memory else ([start], _COLD)
             maximise(mll, begin, bounds, iterations)
