@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import TypeGuard
 
 import numpy as np
 
 from blackbox.errors import ProblemError, require
+
+#: Most rows, members or neighbours that anything is asked for: arrays of more cannot be made.
+MOST = 2**31 - 1
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -33,15 +37,28 @@ def is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
     return isinstance(text, str) and bool(text) and "\0" not in text
 
 
-def check_count(name: str, value: object, least: int) -> int:
-    """An int of at least ``least``.
+def check_count(name: str, value: object, least: int, most: int | None = None) -> int:
+    """An int of at least ``least``, and of at most ``most`` where one is given.
 
     Raises:
         ProblemError: it is not.
     """
     if not is_whole(value, least):
         raise ProblemError(f"{name}={value!r} must be an int of at least {least}")
+    if most is not None and value > most:
+        raise ProblemError(f"{name}={value!r} must be an int of at most {most}")
     return int(value)
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Refuse what is none of these texts, of which there are two or more.
+
+    Raises:
+        ProblemError: it is none.
+    """
+    if not isinstance(value, str) or value not in choices:
+        *others, last = map(repr, choices)
+        raise ProblemError(f"{name}={value!r}; give {', '.join(others)} or {last}")
 
 
 def check_flag(name: str, value: object) -> None:

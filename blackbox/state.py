@@ -122,7 +122,7 @@ def restore_generator(rng: np.random.Generator, state: Mapping[str, Any]) -> Non
     """
     try:
         rng.bit_generator.state = dict(state)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, IndexError) as error:
         kind = state.get("bit_generator") if isinstance(state, Mapping) else state
         raise StateError(
             f"state of a {kind!r} generator given to a "

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import ModuleType
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from blackbox.batch import Array
+from blackbox.batch import Array, Batch
+from blackbox.errors import BatchError
 
 
 class Rows:
@@ -78,6 +81,69 @@ class Rows:
         self.extend(n)
         for name, array in self.arrays.items():
             array[:n] = columns[name]
+
+
+def entering(batch: Batch, layout: Mapping[str, Array]) -> Batch:
+    """A batch with an ``id``, and with every column of a layout in its type.
+
+    Args:
+        batch: what ``add`` is given.
+        layout: for each column an array of the type and width to hold.
+
+    Raises:
+        BatchError: it is none, or a column is missing or of another width or type.
+    """
+    if not isinstance(batch, Batch):
+        raise BatchError(f"add: {type(batch).__name__} given; give a Batch")
+    if "id" not in batch:
+        batch = batch.with_columns(id=np.full(len(batch), -1))
+    columns = batch.columns()
+    for name, like in layout.items():
+        column = columns.get(name)
+        if column is None or column.shape[1:] != like.shape[1:]:
+            raise BatchError(
+                f"add: column {name!r} of shape {('n', *like.shape[1:])} is missing; the batch has "
+                f"{batch!r}"
+            )
+        if column.dtype is not like.dtype:
+            try:
+                batch = batch.with_columns(**{name: cast(column, like.dtype)})
+            except (TypeError, ValueError, OverflowError):
+                raise BatchError(
+                    f"add: column {name!r} holds {column.dtype} values; give {like.dtype}"
+                ) from None
+    good = columns.get("ok")
+    if good is not None and (good.dtype.kind != "b" or good.ndim != 1):
+        raise BatchError(f"add: column 'ok' is {good.dtype}{good.shape}; give (n,) bools")
+    return batch
+
+
+def ids(parents: npt.ArrayLike, n: int) -> npt.NDArray[np.int64]:
+    """(n,) ids that were given for n rows.
+
+    Raises:
+        BatchError: of another shape or type.
+    """
+    try:
+        given = np.asarray(parents)
+    except ValueError:  # ragged
+        given = np.zeros((0, 0))
+    if given.shape != (n,) or (n and given.dtype.kind not in "iu"):
+        raise BatchError(
+            f"add: parents are {given.dtype}{given.shape}; give one id a row, ({n},) ints"
+        )
+    return given.astype(np.int64, copy=False)
+
+
+def cast(column: Array, dtype: np.dtype[Any]) -> Array:
+    """A column as another type that holds the same values; None is NaN among numbers.
+
+    Raises:
+        TypeError, ValueError, OverflowError: it cannot hold them.
+    """
+    # Objects are looked at one by one; else no fraction becomes a whole number, no text a number.
+    made: Array = column.astype(dtype, casting="unsafe" if column.dtype == object else "same_kind")
+    return made
 
 
 def _room(like: Array, n: int) -> Array:

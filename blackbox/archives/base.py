@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.archives._rows import Rows
+from blackbox.archives import _keeping
+from blackbox.archives._rows import Rows, entering, ids
+from blackbox.arguments import MOST, check_count
 from blackbox.batch import Array, Batch, Row
-from blackbox.errors import BatchError, ProblemError, StateError, UnsupportedError, require
+from blackbox.errors import BatchError, ProblemError, UnsupportedError, require
 from blackbox.formulation import Floats, Problem, missing, need_problem, no_inputs
 from blackbox.metrics.quality_diversity import qd_score
-from blackbox.state import State, load, pack, save
+from blackbox.state import State
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Ints = npt.NDArray[np.int64]
-
-_SCHEMA = 1
 
 
 class Added(NamedTuple):
@@ -71,7 +71,7 @@ class Archive(ABC):
         ids, reals = np.zeros(0, dtype=np.int64), np.zeros(0)
         inputs = no_inputs(problem).columns()
         self._table = Rows({"id": ids, **inputs, **missing(problem, 0)})
-        self._widths = {name: array.shape[1:] for name, array in self._table.arrays.items()}
+        self._layout = {name: array[:0] for name, array in self._table.arrays.items()}
         own = {"cell": ids, "parent": ids, "score": reals, "threshold": reals}
         self._own = Rows({**own, "measures": np.zeros((0, len(self.low)))})
 
@@ -135,16 +135,25 @@ class Archive(ABC):
 
         Raises:
             BatchError: there are no elites yet.
+            ProblemError: n is no int of at least 0, or ``rng`` no generator.
         """
         return self._at(self.draw(n, rng))
 
     def draw(self, n: int, rng: np.random.Generator) -> Ints:
-        """(n,) uniform positions of elites in ``column``.
+        """(n,) positions in ``column`` of elites drawn at random, uniform but where noted.
 
         Raises:
             BatchError: there are no elites yet.
+            ProblemError: n is no int of at least 0, or ``rng`` no generator.
         """
+        n = check_count("sample: n", n, 0, MOST)
+        if not isinstance(rng, np.random.Generator):
+            raise ProblemError(f"sample: rng={rng!r}; give a numpy.random.Generator")
         self._need_elites("sample")
+        return self._draw(n, rng)
+
+    def _draw(self, n: int, rng: np.random.Generator) -> Ints:
+        """``draw`` without checks."""
         # As uniform as can be for fewer than 2**53 elites, and quicker than ``integers``.
         drawn = rng.random(n)
         drawn *= len(self)
@@ -154,14 +163,25 @@ class Archive(ABC):
         """(k, ...) ``id``, an input or an outcome of the elites, in the order of first filling.
 
         A view for looking at fast, not for keeping: the next insertion may change it.
-        """
-        return self._table[name]
 
-    def nearest(self, measures: Floats) -> Ints:
+        Raises:
+            BatchError: there is no such column.
+        """
+        try:
+            return self._table[name]
+        except (KeyError, TypeError):
+            raise BatchError(f"no column {name!r}; the archive has {[*self._layout]}") from None
+
+    def nearest(self, measures: npt.ArrayLike) -> Ints:
         """(q,) positions of the elites nearest to (q, m) measures, in units of the ranges.
 
         Of equally near ones that of the least cell, however the rows lie in memory.
+
+        Raises:
+            BatchError: there are no elites yet, or the measures are NaN or of another shape.
         """
+        measures = self._wanted("nearest", measures)
+        self._need_elites("nearest")
         order = self._order
         own, wanted = self._unit(self._own["measures"][order]), self._unit(measures)
         least = [np.argmin(((own - at) ** 2).sum(axis=1)) for at in wanted]
@@ -177,9 +197,7 @@ class Archive(ABC):
         Raises:
             BatchError: there are no elites yet, or the measures are NaN or of another number.
         """
-        wanted = self._shaped(np.atleast_2d(np.asarray(measures, dtype=np.float64)))
-        if np.isnan(wanted).any():
-            raise BatchError(f"best_near: measures {measures!r} hold NaN; give numbers")
+        wanted = self._wanted("best_near", measures, one=True)
         self._need_elites("best_near")
         rows = self._filled(wanted)
         empty = rows < 0
@@ -213,21 +231,12 @@ class Archive(ABC):
             parents: (n,) ids of the rows that they were varied from, -1 for none.
 
         Raises:
-            BatchError: a column is missing or of another width, or parents of another number.
+            BatchError: a column is missing or of another width or type, or parents are no ids or
+                of another number. Nothing was added.
         """
-        n = len(batch)
-        parents = None if parents is None else np.asarray(parents)
-        if parents is not None and parents.shape != (n,):
-            raise BatchError(f"add: parents have shape {parents.shape}; give one id a row, ({n},)")
-        columns = batch.columns()
-        if "id" not in columns:
-            columns["id"] = np.full(n, -1)
-        for name, width in self._widths.items():
-            if name not in columns or columns[name].shape[1:] != width:
-                raise BatchError(
-                    f"add: column {name!r} of shape {('n', *width)} is missing; the batch has "
-                    f"{batch!r}"
-                )
+        batch = entering(batch, self._layout)
+        n, columns = len(batch), batch.columns()
+        parents = None if parents is None else ids(parents, n)
         scores = self.problem.scores(batch)[:, 0] if self.problem.objectives else np.zeros(n)
         good = columns.get("ok")
         if self.problem.constraints:
@@ -277,7 +286,9 @@ class Archive(ABC):
         return {"type": type(self).__name__, **self.arguments(), "problem": self.problem.spec()}
 
     def _need_same(self, other: Archive) -> None:
-        wrong = _differences(self._kin(), other._kin())
+        if not isinstance(other, Archive):
+            raise ProblemError(f"merge: {other!r:.80} is no archive; give one like {self!r}")
+        wrong = _keeping.differences(self._kin(), other._kin())
         if wrong:
             raise ProblemError(f"merge: {self!r} and {other!r} differ in {', '.join(wrong)}")
 
@@ -300,13 +311,23 @@ class Archive(ABC):
         """Go on where ``state`` was taken.
 
         Raises:
-            StateError: it was taken from an archive of another shape or problem.
+            StateError: it is no state, or was taken from an archive of another shape or problem.
+                The archive is as it was.
         """
-        if set(state["table"]) != set(self._table.arrays):
-            raise StateError(
-                f"load_state: the state has columns {sorted(state['table'])}, the archive "
-                f"{sorted(self._table.arrays)}; build it as it was first built"
-            )
+        sound = _keeping.checked(state, self._own.arrays, self._layout)
+        _keeping.check_cells(sound["own"]["cell"], self._cells_in(sound))
+        self._restore(sound)
+
+    def _cells_in(self, state: State) -> int:
+        """Number of cells of the archive that a state was taken from.
+
+        Raises:
+            StateError: this archive cannot go on from there.
+        """
+        return self.size
+
+    def _restore(self, state: State) -> None:
+        """Take a state that is sound."""
         self.low, self.high = np.array(state["low"]), np.array(state["high"])
         self.outside = int(state["outside"])
         self._rebuild(state["own"], state["table"])
@@ -316,30 +337,25 @@ class Archive(ABC):
         """Fill anew from rows that may share cells."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one file, whole or not at all, without pickle. ``Archive.load`` reads it."""
-        made = {"schema": _SCHEMA, "problem": self.problem.spec(), "archive": self.spec()}
-        save({**made, "state": self.state()}, path)
+        """Write one file, whole or not at all, without pickle. ``Archive.load`` reads it.
+
+        Raises:
+            StateError: it cannot be written there.
+        """
+        made = {"problem": self.problem.spec(), "archive": self.spec(), "state": self.state()}
+        _keeping.write(made, path)
 
     @staticmethod
     def load(path: str | os.PathLike[str], problem: Problem) -> Archive:
         """The archive that ``save`` wrote, of whichever kind.
 
         Raises:
-            StateError: the file is damaged, of another problem, or of a newer version.
+            StateError: there is no such file, or it is damaged, of another problem, or of a newer
+                version.
         """
-        saved = load(path)
-        if saved.get("schema") != _SCHEMA:
-            raise StateError(
-                f"{os.fspath(path)} has schema {saved.get('schema')!r} where {_SCHEMA} is read: "
-                "it is no archive, or one of a newer blackbox"
-            )
-        wrong = _differences(problem.spec(), saved["problem"])
-        if wrong:
-            raise StateError(
-                f"{os.fspath(path)} is of another problem than {problem.name}: they differ in "
-                f"{', '.join(wrong)}"
-            )
-        archive = _built(problem, saved["archive"])
+        need_problem(problem)
+        saved = _keeping.read(path, problem)
+        archive: Archive = _keeping.built(Archive, problem, saved["archive"])
         archive.load_state(saved["state"])
         return archive
 
@@ -358,8 +374,10 @@ class Archive(ABC):
         """Write ``to_dataframe`` to a Parquet file; a column of mixed types becomes text.
 
         Raises:
+            StateError: the path names no file.
             MissingExtraError: pandas or pyarrow is not installed (extra ``data``).
         """
+        _keeping.check_path("to_parquet", path)
         require("pyarrow", "data")
         frame = self.to_dataframe()
         for name, column in frame.items():
@@ -380,38 +398,26 @@ class Archive(ABC):
         with np.errstate(over="ignore"):
             return np.clip((measures - self.low) / (self.high - self.low), -1e9, 1e9)
 
-    def _shaped(self, measures: npt.ArrayLike) -> Floats:
-        array = np.asarray(measures, dtype=np.float64)
+    def _shaped(self, measures: npt.ArrayLike, *, one: bool = False) -> Floats:
+        """(n, m) measures; those of ``one`` row may be (m,)."""
+        names = ", ".join(m.name for m in self.problem.measures)
+        wanted = f"give (n, {len(self.low)}): {names}"
+        try:
+            array = np.asarray(measures, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError):
+            raise BatchError(f"measures={measures!r:.80} are no numbers; {wanted}") from None
+        array = np.atleast_2d(array) if one else array
         if array.ndim != 2 or array.shape[1] != len(self.low):
-            names = [m.name for m in self.problem.measures]
-            raise BatchError(
-                f"measures have shape {array.shape}; give (n, {len(names)}): {', '.join(names)}"
-            )
+            raise BatchError(f"measures have shape {array.shape}; {wanted}")
         return array
+
+    def _wanted(self, what: str, measures: npt.ArrayLike, *, one: bool = False) -> Floats:
+        """``_shaped`` measures, none of them NaN."""
+        wanted = self._shaped(measures, one=one)
+        if np.isnan(wanted).any():
+            raise BatchError(f"{what}: measures {measures!r:.80} hold NaN; give numbers")
+        return wanted
 
     def __repr__(self) -> str:
         shape = f"{self.size} cells, {len(self)} elites"
         return f"{type(self).__name__}({shape}, {self.outside} rows outside)"
-
-
-def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Keys of plain data whose values differ, arrays compared bit by bit."""
-    return [k for k in {**one, **other} if pack({k: one.get(k)}) != pack({k: other.get(k)})]
-
-
-def _built(problem: Problem, spec: Mapping[str, Any]) -> Archive:
-    """An empty archive from its kind and arguments, of which some may be archives themselves."""
-    arguments = {
-        name: _built(problem, value) if isinstance(value, dict) else value
-        for name, value in spec["arguments"].items()
-    }
-    archive: Archive = _kinds(Archive)[spec["type"]].build(problem, **arguments)
-    return archive
-
-
-def _kinds(kind: Any) -> dict[str, Any]:
-    """All kinds of archives below one, by name."""
-    found: dict[str, Any] = {}
-    for below in kind.__subclasses__():
-        found |= {below.__name__: below, **_kinds(below)}
-    return found

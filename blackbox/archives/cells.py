@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from blackbox.archives._placing import Placed, place, worth_compiling
 from blackbox.archives.base import Added, Archive, Ints
-from blackbox.arguments import is_number
+from blackbox.arguments import check_range, is_finite, is_number, is_whole
 from blackbox.batch import Array
 from blackbox.errors import ProblemError, StateError
 from blackbox.formulation import Floats, Problem
@@ -50,11 +50,11 @@ class CellArchive(Archive):
     ) -> None:
         super().__init__(problem)
         name = type(self).__name__
-        if not (is_number(learning_rate) and 0 <= learning_rate <= 1):
-            raise ProblemError(f"{name}: learning_rate={learning_rate!r} must lie in [0, 1]")
-        if not (is_number(threshold_min) and threshold_min < math.inf):
+        check_range(f"{name}: learning_rate", learning_rate, 0, 1)
+        none = is_number(threshold_min) and threshold_min == -math.inf
+        if not (none or is_finite(threshold_min)):
             raise ProblemError(f"{name}: threshold_min={threshold_min!r} must be finite or -inf")
-        if threshold_min == -math.inf and learning_rate < 1:
+        if none and learning_rate < 1:
             raise ProblemError(
                 f"{name}: learning_rate={learning_rate} needs a finite threshold_min; give the "
                 "least score worth keeping"
@@ -71,10 +71,11 @@ class CellArchive(Archive):
         """For each cell 1 + the row of its elite, 0 for none: untouched zeros cost no memory."""
         try:
             return np.zeros(size, dtype=np.int32)
-        except (MemoryError, ValueError):
+        except (MemoryError, ValueError, OverflowError):
+            gib = float(min(4 * size, 10**300)) / 2**30
             raise ProblemError(
-                f"{type(self).__name__}: {size} cells need {4 * size / 2**30:.3g} GiB, more than "
-                "there is; take fewer along each measure, or a CVTArchive"
+                f"{type(self).__name__}: 10^{math.log10(size):.1f} cells need {gib:.3g} GiB, more "
+                "than there is; take fewer along each measure, or a CVTArchive"
             ) from None
 
     @property
@@ -194,10 +195,11 @@ class CellArchive(Archive):
     def state(self) -> State:
         return {**super().state(), "size": self.size}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        if state["size"] != self.size:
+    def _cells_in(self, state: State) -> int:
+        size = state.get("size")
+        if not is_whole(size, 0) or size != self.size:
             raise StateError(
-                f"load_state: the state has {state['size']} cells, the archive {self.size}; build "
-                "it as it was first built"
+                f"load_state: the state has {size!r} cells, the archive {self.size}; build it as "
+                "it was first built"
             )
-        super().load_state(state)
+        return size

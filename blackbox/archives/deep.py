@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from blackbox.archives._keeping import entry
 from blackbox.archives.base import Added, Archive, Ints
 from blackbox.archives.cells import CellArchive
-from blackbox.arguments import check_count
+from blackbox.archives.grid import GridArchive
+from blackbox.arguments import MOST, check_count
 from blackbox.batch import Array
-from blackbox.errors import ProblemError
+from blackbox.errors import ProblemError, StateError
 from blackbox.formulation import Floats, Problem
 from blackbox.state import State, generator_state, restore_generator
 
@@ -28,24 +30,30 @@ class DeepArchive(Archive):
     The elite of a cell is the best member; ``corrected`` tells what it is really worth.
 
     Args:
-        niches: an archive whose cells are taken; whatever rows it holds are not.
+        niches: an archive whose cells are taken as they are now; whatever rows it holds are not.
         depth: most members of a cell.
         seed: seeds the draws of members that make room.
 
     Raises:
-        ProblemError: ``niches`` has no fixed cells, ``depth`` is no int of at least 2, or the seed
-            none of at least 0.
+        ProblemError: ``niches`` has no fixed cells, or grows; ``depth`` is no int of at least 2, or
+            the seed none of at least 0.
     """
 
     def __init__(self, niches: Archive, depth: int = 10, *, seed: int = 0) -> None:
         if not isinstance(niches, CellArchive):
             raise ProblemError(f"DeepArchive: niches={niches!r}; give a grid or a CVTArchive")
-        if isinstance(depth, bool) or not isinstance(depth, int) or depth < 2:
-            raise ProblemError(f"DeepArchive: depth={depth!r} must be an int of at least 2")
-        check_count("DeepArchive: seed", seed, 0)
+        arguments = niches.arguments()
+        if arguments.get("outside") == "grow":
+            raise ProblemError(
+                f"DeepArchive: niches={niches!r} grow, and members would lose their cells; give "
+                "outside='refuse' or 'clip'"
+            )
+        if isinstance(niches, GridArchive):
+            arguments["cells"] = list(niches.dims)  # of a split grid those there are now
+        self._depth = check_count("DeepArchive: depth", depth, 2, MOST)
+        self._seed = check_count("DeepArchive: seed", seed, 0)
         super().__init__(niches.problem)
-        self.low, self.high = niches.low, niches.high
-        self._niches, self._depth, self._seed = niches, depth, seed
+        self._niches = niches.build(niches.problem, **arguments)
         self._rng = np.random.default_rng(seed)
         self._members: dict[int, list[int]] = {}  # rows of each filled cell
         self._rows_used = 0
@@ -77,8 +85,7 @@ class DeepArchive(Archive):
     def _cell_of(self, measures: Floats) -> Ints:
         return self._niches.cell_of(measures)
 
-    def draw(self, n: int, rng: np.random.Generator) -> Ints:
-        self._need_elites("sample")
+    def _draw(self, n: int, rng: np.random.Generator) -> Ints:
         order = np.argsort(self._own["cell"], kind="stable")
         cells, scores = self._own["cell"][order], self._own["score"][order]
         starts = np.flatnonzero(np.diff(cells, prepend=-1))
@@ -143,9 +150,18 @@ class DeepArchive(Archive):
     def state(self) -> State:
         return {**super().state(), "rng": generator_state(self._rng)}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        super().load_state(state)
-        restore_generator(self._rng, state["rng"])
+    def _cells_in(self, state: State) -> int:
+        most = int(np.unique(state["own"]["cell"], return_counts=True)[1].max(initial=0))
+        if most > self._depth:
+            raise StateError(
+                f"load_state: cells of {most} members given to {self!r} of depth {self._depth}; "
+                "build it as it was first built"
+            )
+        return self.size
+
+    def _restore(self, state: State) -> None:
+        restore_generator(self._rng, entry(state, "rng"))  # refuses what is none
+        super()._restore(state)
 
     def _rebuild(self, own: Mapping[str, Array], table: Mapping[str, Array]) -> None:
         n = len(own["cell"])

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from blackbox.archives._fronts import Place, compiled, place
 from blackbox.archives.base import Added, Archive, Ints
 from blackbox.archives.grid import GridArchive
+from blackbox.arguments import MOST, check_count, is_whole
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError, StateError
 from blackbox.formulation import Floats, Problem
@@ -45,11 +46,9 @@ class FrontArchive(Archive):
         self, problem: Problem, cells: int | Sequence[int] = 100, *, front: int = 20
     ) -> None:
         super().__init__(problem)
-        if isinstance(front, bool) or not isinstance(front, int) or front < 2:
-            raise ProblemError(f"FrontArchive: front={front!r} must be an int of at least 2")
+        self.front = check_count("FrontArchive: front", front, 2, MOST)
         if not problem.objectives:
             raise ProblemError(f"FrontArchive: {problem.name} declares no objectives; declare some")
-        self.front = front
         self._grid = GridArchive(problem, cells)
         self._compiles = find_spec("numba") is not None
         self._seen = 0
@@ -97,16 +96,12 @@ class FrontArchive(Archive):
         """Sum over cells of the hypervolume of their fronts above (m,) reference scores."""
         return moqd_score(self.scores, self.cells, reference)
 
-    def draw(self, n: int, rng: np.random.Generator) -> Ints:
-        """(n,) positions in ``column``: a uniform cell, and of two members there the lonelier.
+    def _draw(self, n: int, rng: np.random.Generator) -> Ints:
+        """A uniform cell, and of two members there the lonelier.
 
         So the ends of fronts and their thin places are varied more often (binary tournaments by
         crowding distance, as in NSGA-II: Deb et al. 2002).
-
-        Raises:
-            BatchError: there are no elites yet.
         """
-        self._need_elites("sample")
         filled = np.flatnonzero(self._count)
         cells = filled[rng.integers(len(filled), size=n)]
         one, other = (rng.random((2, n)) * self._count[cells]).astype(np.int64)
@@ -238,15 +233,15 @@ class FrontArchive(Archive):
         rows = {k: {name: c[order] for name, c in t.arrays.items()} for k, t in tables.items()}
         return {**super().state(), **rows, "size": self.size}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        cells = np.asarray(state["own"]["cell"], dtype=np.int64)
-        most = int(np.bincount(cells).max()) if len(cells) else 0
-        if state.get("size") != self.size or most > self.front:
+    def _cells_in(self, state: State) -> int:
+        most = int(np.unique(state["own"]["cell"], return_counts=True)[1].max(initial=0))
+        size = state.get("size")
+        if not is_whole(size, 1) or size != self.size or most > self.front:
             raise StateError(
-                f"load_state: {state.get('size')} cells with fronts of {most} given to {self!r} "
+                f"load_state: {size!r} cells with fronts of {most} given to {self!r} "
                 f"with fronts of {self.front}; build it as it was first built"
             )
-        super().load_state(state)
+        return self.size
 
     def _rebuild(self, own: Mapping[str, Array], table: Mapping[str, Array]) -> None:
         n = len(own["cell"])

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from blackbox.archives._placing import grid_cells
 from blackbox.archives.base import Added, Archive, Ints
 from blackbox.archives.cells import CellArchive
-from blackbox.arguments import is_whole
+from blackbox.arguments import check_choice, is_whole
 from blackbox.batch import Array
-from blackbox.errors import ProblemError
+from blackbox.errors import ProblemError, StateError
 from blackbox.formulation import Floats, Problem, need_problem
 from blackbox.state import State
 
@@ -65,8 +65,7 @@ class GridArchive(CellArchive):
             raise ProblemError(
                 f"GridArchive: cells={cells!r}; give one positive int for each of {m} measures"
             )
-        if outside not in ("refuse", "clip", "grow"):
-            raise ProblemError(f"GridArchive: outside={outside!r}; give 'refuse', 'clip' or 'grow'")
+        check_choice("GridArchive: outside", outside, ("refuse", "clip", "grow"))
         self.dims = self._first_dims = dims or ()
         self._outside = outside
         super().__init__(
@@ -173,11 +172,20 @@ class GridArchive(CellArchive):
     def state(self) -> State:
         return {**super().state(), "dims": list(self.dims)}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
+    def _cells_in(self, state: State) -> int:
+        given, size = state.get("dims"), state.get("size")
+        dims = _each(given, len(self.low)) if isinstance(given, list | tuple) else None
+        if dims is None or not is_whole(size, 1) or math.prod(dims) != size:
+            raise StateError(
+                f"load_state: dims={given!r} and size={size!r} in the state, where "
+                f"{len(self.low)} measures have {self.dims}; give what state() returned"
+            )
+        return size
+
+    def _restore(self, state: State) -> None:
         # A split archive goes on as a split one, on the range it has grown to.
-        dims = tuple(int(d) for d in state["dims"])
-        self._reshape(dims, np.array(state["low"]), np.array(state["high"]))
-        super().load_state(state)
+        self._reshape(tuple(map(int, state["dims"])), state["low"], state["high"])
+        super()._restore(state)
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.dims))

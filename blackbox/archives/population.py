@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from blackbox.archives.base import Added, Archive, Ints
+from blackbox.arguments import MOST, check_count
 from blackbox.batch import Array
-from blackbox.errors import ProblemError
+from blackbox.errors import StateError
 from blackbox.formulation import Floats, Problem
+from blackbox.state import State
 
 _BLOCK = 256
 
@@ -33,11 +35,7 @@ class Population(Archive):
 
     def __init__(self, problem: Problem, capacity: int) -> None:
         super().__init__(problem)
-        if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
-            raise ProblemError(
-                f"{type(self).__name__}: capacity={capacity!r} must be a positive int"
-            )
-        self._capacity = capacity
+        self._capacity = check_count(f"{type(self).__name__}: capacity", capacity, 1, MOST)
 
     @property
     def size(self) -> int:
@@ -90,6 +88,14 @@ class Population(Archive):
         merged.insert(own["score"], own["measures"], table, own["parent"])
         return merged
 
+    def _cells_in(self, state: State) -> int:
+        n = len(state["own"]["cell"])
+        if n > self._capacity:
+            raise StateError(
+                f"load_state: {n} rows given to {self!r}; build it as it was first built"
+            )
+        return self._capacity
+
     def _rebuild(self, own: Mapping[str, Array], table: Mapping[str, Array]) -> None:
         n = len(own["score"])
         self._own.fill({**own, "cell": np.arange(n)}, n)
@@ -115,9 +121,7 @@ class DominatedArchive(Population):
 
     def __init__(self, problem: Problem, capacity: int = 1000, *, neighbours: int = 3) -> None:
         super().__init__(problem, capacity)
-        if isinstance(neighbours, bool) or not isinstance(neighbours, int) or neighbours < 1:
-            raise ProblemError(f"DominatedArchive: neighbours={neighbours!r} must be at least 1")
-        self._neighbours = neighbours
+        self._neighbours = check_count("DominatedArchive: neighbours", neighbours, 1, MOST)
 
     def arguments(self) -> dict[str, Any]:
         return {"capacity": self._capacity, "neighbours": self._neighbours}

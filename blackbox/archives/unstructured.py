@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from blackbox.archives._neighbours import Neighbours
 from blackbox.archives.base import Added, Archive, Ints
-from blackbox.arguments import is_number
+from blackbox.arguments import MOST, check_count, check_flag, is_finite
 from blackbox.batch import Array
 from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem
+from blackbox.state import State
 
 
 class UnstructuredArchive(Archive):
@@ -46,12 +47,13 @@ class UnstructuredArchive(Archive):
         compete: bool = True,
     ) -> None:
         super().__init__(problem)
-        if not (is_number(threshold) and 0 < threshold < math.inf):
-            raise ProblemError(f"UnstructuredArchive: threshold={threshold!r} must be positive")
-        if isinstance(neighbours, bool) or not isinstance(neighbours, int) or neighbours < 1:
-            raise ProblemError(f"UnstructuredArchive: neighbours={neighbours!r} must be at least 1")
+        if not (is_finite(threshold) and threshold > 0):
+            raise ProblemError(
+                f"UnstructuredArchive: threshold={threshold!r} must be positive and finite"
+            )
+        check_flag("UnstructuredArchive: compete", compete)
         self.threshold = float(threshold)
-        self.neighbours = neighbours
+        self.neighbours = check_count("UnstructuredArchive: neighbours", neighbours, 1, MOST)
         self._compete = bool(compete)
         self._near: Neighbours | None = None
 
@@ -79,8 +81,12 @@ class UnstructuredArchive(Archive):
         return self._cell_of(measures)
 
     def novelty(self, measures: npt.ArrayLike) -> Floats:
-        """(n,) mean distances of (n, m) measures to the k nearest elites; inf without elites."""
-        wanted = self._shaped(measures)
+        """(n,) mean distances of (n, m) measures to the k nearest elites; inf without elites.
+
+        Raises:
+            BatchError: measures of another shape, or NaN.
+        """
+        wanted = self._wanted("novelty", measures)
         if not len(self):
             return np.full(len(wanted), np.inf)
         distances, _ = self._nearest(wanted, self.neighbours)
@@ -139,9 +145,12 @@ class UnstructuredArchive(Archive):
             merged.insert(own["score"], own["measures"], part._table.columns(), own["parent"])
         return merged
 
+    def _cells_in(self, state: State) -> int:
+        return len(state["own"]["cell"])
+
     def _rebuild(self, own: Mapping[str, Array], table: Mapping[str, Array]) -> None:
         n = len(own["cell"])
-        self._own.fill(own, n)
+        self._own.fill({**own, "cell": np.arange(n)}, n)
         self._table.fill(table, n)
         self._near = None
 

@@ -73,3 +73,9 @@ def test_it_keeps_the_best_of_each_cell() -> None:
 def test_bad_cells_are_refused(cells: object) -> None:
     with pytest.raises(ProblemError, match=r"give a positive int or \(k, 2\) centroids"):
         CVTArchive(PLANE, cells)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cells", [10**13, 10**400])
+def test_more_cells_than_memory_are_refused(cells: int) -> None:
+    with pytest.raises(ProblemError, match="more than there is"):
+        CVTArchive(PLANE, cells)

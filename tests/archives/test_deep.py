@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -51,8 +53,23 @@ def test_parents_come_from_uniform_cells_and_by_score_within_them() -> None:
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ProblemError, match="give a grid or a CVTArchive"):
         DeepArchive(UnstructuredArchive(PLANE))
+    with pytest.raises(ProblemError, match="grow, and members would lose their cells"):
+        DeepArchive(GridArchive(PLANE, 3, outside="grow"))
     with pytest.raises(ProblemError, match="seed=-1 must be an int"):
         DeepArchive(GridArchive(PLANE, 3), seed=-1)
     with pytest.raises(ProblemError, match="depth=1 must be"):
         DeepArchive(GridArchive(PLANE, 2), 1)
     assert bb.archives.DeepArchive is DeepArchive
+
+
+def test_the_cells_of_a_split_grid_are_taken_as_they_are(tmp_path: Path) -> None:
+    grid = GridArchive(PLANE, 2)
+    grid.split()
+    archive = DeepArchive(grid, 3)
+    grid.split()
+    assert archive.size == 16
+    archive.add(rows(PLANE, 90, np.random.default_rng(0)))
+    archive.save(tmp_path / "deep.bbx")
+    loaded = DeepArchive.load(tmp_path / "deep.bbx", PLANE)
+    assert loaded.size == 16
+    assert np.array_equal(loaded.cells, loaded.cell_of(loaded.measures))

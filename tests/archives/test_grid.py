@@ -271,15 +271,19 @@ def test_bad_arguments_are_refused() -> None:
     for cells in (0, (3,), (3, 2.5), (3, True), (3, -1)):
         with pytest.raises(ProblemError, match="give one positive int for each of 2 measures"):
             GridArchive(PLANE, cells)  # type: ignore[arg-type]
-    with pytest.raises(ProblemError, match="more than there is; take fewer"):
-        GridArchive(PLANE, (10**7, 10**7))
+    for many in (10**7, 10**400):
+        with pytest.raises(ProblemError, match="more than there is; take fewer"):
+            GridArchive(PLANE, (many, many))
     with pytest.raises(ProblemError, match="more than there is"):
         GridArchive(PLANE, 10).split(10**9)
     with pytest.raises(ProblemError, match="outside='drop'; give 'refuse', 'clip' or 'grow'"):
         GridArchive(PLANE, 10, outside="drop")  # type: ignore[arg-type]
+    for least in (np.inf, np.nan, "x", True, 10**400):
+        with pytest.raises(ProblemError, match="must be finite or -inf"):
+            GridArchive(PLANE, 10, threshold_min=least)  # type: ignore[arg-type]
     with pytest.raises(ProblemError, match="needs a finite threshold_min"):
         GridArchive(PLANE, 10, learning_rate=0.1)
-    with pytest.raises(ProblemError, match=r"learning_rate=1.5 must lie in \[0, 1\]"):
+    with pytest.raises(ProblemError, match=r"learning_rate=1.5 must be a number from 0 to 1"):
         GridArchive(PLANE, 10, learning_rate=1.5)
     with pytest.raises(ProblemError, match="give low < high"):
         GridArchive(problem((1.0, 1.0)), 10)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,11 @@ from blackbox.archives import (
     CVTArchive,
     DeepArchive,
     DominatedArchive,
+    FrontArchive,
     GridArchive,
     UnstructuredArchive,
 )
-from blackbox.errors import ProblemError, StateError
+from blackbox.errors import BatchError, ProblemError, StateError
 from blackbox.state import pack, save, unpack
 from tests.archives.rows import problem, rows
 
@@ -34,10 +36,11 @@ KINDS: dict[str, Callable[[bb.Problem], Archive]] = {
     "deep": lambda p: DeepArchive(GridArchive(p, 3), 3),
 }
 FIXED = ["grid", "soft", "voronoi"]
+EVERY = {**KINDS, "fronts": lambda p: FrontArchive(p, 4, front=3)}
 
 
 def filled(kind: str, seed: int, n: int = 80) -> Archive:
-    archive = KINDS[kind](PLANE)
+    archive = EVERY[kind](PLANE)
     rng = np.random.default_rng(seed)
     for first in range(0, n, 40):
         archive.add(rows(PLANE, 40, rng, first=1000 * seed + first), parents=np.arange(40))
@@ -162,6 +165,123 @@ def test_foreign_files_and_states_are_refused(tmp_path: Path) -> None:
     other = bb.problem(lambda p: 0.0, bb.Space(bb.Real("z", 0, 1)), measures=PLANE.measures)
     with pytest.raises(StateError, match="the state has columns"):
         GridArchive(other, (5, 4)).load_state(grid.state())
+
+
+def test_a_file_that_is_not_there_and_what_is_no_path(tmp_path: Path) -> None:
+    grid = filled("grid", 1)
+    with pytest.raises(StateError, match="cannot be read: No such file"):
+        Archive.load(tmp_path / "none", PLANE)
+    with pytest.raises(StateError, match="cannot be written: No such file"):
+        grid.save(tmp_path / "none" / "elites")
+    for call in (grid.save, grid.to_parquet, lambda path: Archive.load(path, PLANE)):
+        for path in (None, 1, [], ""):
+            with pytest.raises(StateError, match="give the path of a file"):
+                call(path)  # type: ignore[arg-type]
+    with pytest.raises(ProblemError, match="give a Problem"):
+        Archive.load(tmp_path / "none", "plane")  # type: ignore[arg-type]
+
+
+UNFIT = r"give what state\(\) returned|as it was first built"
+
+
+def spoilt(state: dict[str, Any], path: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """The state without one entry, and with others in its place."""
+    key, *rest = path
+    if rest:
+        for part in spoilt(state[key], tuple(rest)):
+            yield {**state, key: part}
+        return
+    yield {k: v for k, v in state.items() if k != key}
+    for wrong in (None, "x", -2, 1.5, np.nan, [], {}, np.zeros((2, 2, 2)), np.array([None, "x"])):
+        yield {**state, key: wrong}
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(kind: str) -> None:
+    archive = filled(kind, 1)
+    state = archive.state()
+    before = pack(state)
+    paths = [(key,) for key in state]
+    paths += [(table, key) for table in ("own", "table") for key in state[table]]
+    for path in paths:
+        for wrong in spoilt(state, path):
+            with pytest.raises(StateError, match=UNFIT):
+                archive.load_state(wrong)
+    for wrong in (None, "x", 3, [], archive):
+        with pytest.raises(StateError, match="give what"):
+            archive.load_state(wrong)  # type: ignore[arg-type]
+    own = state["own"]
+    for change in (
+        {"cell": own["cell"] + 10**6},
+        {"score": np.full(len(own["cell"]), np.nan)},
+        {"measures": np.full((len(own["cell"]), 2), np.inf)},
+    ):
+        with pytest.raises(StateError, match=UNFIT):
+            archive.load_state({**state, "own": {**own, **change}})
+    assert pack(archive.state()) == before
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_what_is_no_archive_batch_measure_or_number_is_refused(kind: str) -> None:
+    archive, rng = filled(kind, 1), np.random.default_rng(0)
+    before, batch = pack(archive.state()), rows(PLANE, 5, rng)
+    for wrong in (None, "x", 3, 1.5, [], True, batch, object()):
+        with pytest.raises(ProblemError, match="is no archive; give one like"):
+            archive.merge(wrong)  # type: ignore[arg-type]
+        if wrong is not batch:
+            with pytest.raises(BatchError, match="give a Batch"):
+                archive.add(wrong)  # type: ignore[arg-type]
+        for call in (archive.cell_of, archive.nearest, archive.best_near):
+            if wrong != []:
+                with pytest.raises(BatchError, match=r"give \(n, 2\): a, b|hold NaN"):
+                    call(wrong)  # type: ignore[operator]
+        with pytest.raises(BatchError, match="no column"):
+            archive.column([wrong])  # type: ignore[arg-type]
+        with pytest.raises(ProblemError, match="give a numpy"):
+            archive.sample(2, wrong)  # type: ignore[arg-type]
+    for n in (None, "x", -1, 1.5, True, [], 10**400):
+        for draw in (archive.sample, archive.draw):
+            with pytest.raises(ProblemError, match="sample: n="):
+                draw(n, rng)  # type: ignore[arg-type]
+    with pytest.raises(BatchError, match="the archive is empty"):
+        EVERY[kind](PLANE).nearest([[0.0, 0.0]])
+    assert pack(archive.state()) == before
+
+
+@pytest.mark.parametrize("kind", EVERY)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"a": ["low"] * 5}, "column 'a' holds <U3 values; give float64"),
+        ({"loss": ["low"] * 5}, "column 'loss' holds <U3 values"),
+        ({"x": [["low"] * 3] * 5}, "column 'x' holds <U3 values"),
+        ({"id": np.full(5, 0.5)}, "column 'id' holds float64 values; give int64"),
+        ({"id": [None] * 5}, "column 'id' holds object values"),
+        ({"ok": np.ones(5)}, "column 'ok' is float64"),
+        ({"ok": "yes"}, "column 'ok' is <U3"),
+        ({"ok": np.ones((5, 2), bool)}, r"column 'ok' is bool\(5, 2\)"),
+    ],
+)
+def test_rows_of_another_type_are_refused_and_change_nothing(
+    kind: str, change: dict[str, Any], message: str
+) -> None:
+    archive = filled(kind, 1)
+    before, batch = pack(archive.state()), rows(PLANE, 5, np.random.default_rng(0))
+    with pytest.raises(BatchError, match=message):
+        archive.add(batch.with_columns(**change))
+    for parents in (["a"] * 5, [0.5] * 5, [None] * 5, [[1], [1, 2]], np.zeros((5, 1), int), "x"):
+        with pytest.raises(BatchError, match="give one id a row"):
+            archive.add(batch, parents)  # type: ignore[arg-type]
+    assert pack(archive.state()) == before
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_whole_numbers_and_none_count_as_floats(kind: str) -> None:
+    batch = rows(PLANE, 5, np.random.default_rng(0))
+    one, other = EVERY[kind](PLANE), EVERY[kind](PLANE)
+    one.add(batch.with_columns(a=np.arange(5) - 2, loss=[1.0, None, 2.0, 3.0, 4.0]))
+    other.add(batch.with_columns(a=np.arange(5) - 2.0, loss=[1.0, np.nan, 2.0, 3.0, 4.0]))
+    assert pack(one.state()) == pack(other.state())
 
 
 def test_tables_hold_elites_cells_and_parents(tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ def test_a_copy_is_worth_nothing_and_a_failed_row_does_not_enter() -> None:
 
 
 def test_bad_arguments_are_refused() -> None:
-    with pytest.raises(ProblemError, match="capacity=0 must be a positive int"):
-        DominatedArchive(PLANE, 0)
-    with pytest.raises(ProblemError, match="neighbours=0 must be at least 1"):
+    for capacity in (0, "x", True, 1.5, 10**400):
+        with pytest.raises(ProblemError, match=f"capacity={capacity!r} must be an int of at"):
+            DominatedArchive(PLANE, capacity)  # type: ignore[arg-type]
+    with pytest.raises(ProblemError, match="neighbours=0 must be an int of at least 1"):
         DominatedArchive(PLANE, neighbours=0)

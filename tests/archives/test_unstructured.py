@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import blackbox as bb
 from blackbox.archives import UnstructuredArchive
-from blackbox.errors import ProblemError
+from blackbox.errors import BatchError, ProblemError
 from tests.archives.rows import problem, rows
 
 PLANE = problem((-1.0, 1.0), (0.0, 100.0))
@@ -65,7 +65,12 @@ def test_all_is_novel_to_an_empty_archive() -> None:
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ProblemError, match="threshold='x' must be positive"):
         UnstructuredArchive(PLANE, "x")  # type: ignore[arg-type]
-    with pytest.raises(ProblemError, match="threshold=0 must be positive"):
-        UnstructuredArchive(PLANE, 0)
-    with pytest.raises(ProblemError, match="neighbours=0 must be at least 1"):
+    for threshold in (0, np.inf, np.nan, True, 10**400):
+        with pytest.raises(ProblemError, match=f"threshold={threshold!r} must be positive"):
+            UnstructuredArchive(PLANE, threshold)
+    with pytest.raises(ProblemError, match="neighbours=0 must be an int of at least 1"):
         UnstructuredArchive(PLANE, neighbours=0)
+    with pytest.raises(ProblemError, match="compete='no' must be True or False"):
+        UnstructuredArchive(PLANE, compete="no")  # type: ignore[arg-type]
+    with pytest.raises(BatchError, match="hold NaN"):
+        UnstructuredArchive(PLANE).novelty([[np.nan, 0.0]])
