@@ -12,6 +12,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from blackbox.arguments import is_whole
 from blackbox.batch import Array, Batch, as_column
 from blackbox.errors import ProblemError, StateError, TellError, UnsupportedError
 from blackbox.formulation import Problem, no_inputs, outcome
@@ -111,6 +112,7 @@ class Optimizer(ABC):
 
     supports: ClassVar[Supports] = Supports()
     _arguments: dict[str, Any]
+    _came_with: dict[str, str]  # for each archive among them a digest of its elites at that time
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Optimizer:
         made = super().__new__(cls)
@@ -122,6 +124,7 @@ class Optimizer(ABC):
             return made  # a copy, whose arguments follow; or wrong ones, which __init__ refuses
         bound.apply_defaults()
         made._arguments = {k: v for k, v in list(bound.arguments.items())[1:] if k != "problem"}
+        made._came_with = {k: digest(v.state()) for k, v in made._arguments.items() if _has_rows(v)}
         return made
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -251,9 +254,10 @@ class Optimizer(ABC):
         """Go on exactly where ``state_dict`` was taken; build the optimizer the same way first.
 
         Raises:
-            StateError: the state is of another optimizer, or one built with other arguments.
+            StateError: the state is of another optimizer, or one built with other arguments, or
+                damaged; of a damaged one a part may have been taken.
         """
-        if not isinstance(state, Mapping) or "optimizer" not in state:
+        if not (isinstance(state, Mapping) and isinstance(state.get("optimizer"), Mapping)):
             raise StateError("load_state_dict: give what state_dict() returned")
         if state["optimizer"] != self.spec():
             raise StateError(
@@ -265,16 +269,31 @@ class Optimizer(ABC):
                 raise StateError(
                     f"load_state_dict: no {key!r} in the state; give what state_dict() returned"
                 )
+        if not is_whole(state["next"], 0):
+            raise StateError(
+                f"load_state_dict: next={state['next']!r} is no number of rows; give what "
+                "state_dict() returned"
+            )
         restore_generator(self.rng, state["rng"])
         self._next = int(state["next"])
         self._pending = Pending()
-        if state["pending"]:
-            self._pending.add(Batch(state["pending"]))
-        self._load_state(state["own"])
+        try:
+            if state["pending"]:
+                self._pending.add(Batch(state["pending"]))
+            self._load_state(state["own"])
+        except StateError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise StateError(
+                f"load_state_dict: the state is damaged ({type(error).__name__}: {error}); give "
+                "what state_dict() returned, to an optimizer that is built anew"
+            ) from error
 
     def spec(self) -> dict[str, Any]:
         """Type and arguments as a plain dict, for fingerprints."""
         arguments = {k: _plain(v) for k, v in self._arguments.items()}
+        for name, elites in self._came_with.items():
+            arguments[name] = {**arguments[name], "elites": elites}
         return {"type": type(self).__name__, "arguments": arguments}
 
     def __repr__(self) -> str:
@@ -373,6 +392,11 @@ class Optimizer(ABC):
                 "tell only rows at the target"
             )
         return values
+
+
+def _has_rows(value: Any) -> bool:
+    """Whether it is an archive that holds elites; this module stands below the archives."""
+    return all(hasattr(type(value), name) for name in ("elites", "state", "spec")) and bool(value)
 
 
 def _plain(value: Any) -> Any:
