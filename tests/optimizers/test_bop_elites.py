@@ -85,9 +85,14 @@ def test_what_fails_is_avoided_and_what_breaks_a_constraint_is_no_elite():
 
 
 def test_bad_arguments_and_no_model_yet():
-    number = [{"n_init": -1}, {"n_init": 2.0}, {"floor": np.nan}]
-    for wrong in (*number, {"cells": 4}, {"cells": (0, 2)}):
-        with pytest.raises(ProblemError):
-            bb.BOPElites(Ring(), **wrong)
+    for n_init in (-1, 2.0, "x", True, 10**400):
+        with pytest.raises(ProblemError, match=f"BOPElites: n_init={n_init!r} must be an int"):
+            bb.BOPElites(Ring(), n_init=n_init)
+    for floor in (np.nan, np.inf, "x", (1,), [], True, 10**400, np.zeros(2)):
+        with pytest.raises(ProblemError, match=r"floor=.* must be finite or None"):
+            bb.BOPElites(Ring(), floor=floor)
+    for cells in (4, np.int64(4), (0, 2), "x", True):
+        with pytest.raises(ProblemError, match="cells="):
+            bb.BOPElites(Ring(), cells=cells)
     with pytest.raises(TellError, match="no row"):
         bb.BOPElites(Ring()).predict(Ring().space.draw(1, np.random.default_rng(0)))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import blackbox as bb
 from blackbox.archives import CVTArchive, DeepArchive, GridArchive, UnstructuredArchive, _placing
-from blackbox.errors import ProblemError, UnsupportedError
+from blackbox.errors import ProblemError, StateError, StudyMismatchError, UnsupportedError
 from blackbox.optimizers.quality_diversity.constraints import nearness
 from blackbox.optimizers.quality_diversity.noise import Replicated, corrected
 from blackbox.optimizers.quality_diversity.variation import Variation
@@ -275,7 +277,7 @@ def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ProblemError, match="problem is 3; give a Problem"):
         bb.MapElites(3)  # type: ignore[arg-type]
     for options, message in {
-        "batch_size=0": "batch_size=0 must be a positive int",
+        "batch_size=0": "batch_size=0 must be an int of at least 1",
         "n_init=-1": "n_init=-1 must be an int of at least 0",
         "cells=(3,)": "give one positive int for each of 2 measures",
         "splits=(20, 10)": "must increase",
@@ -283,6 +285,11 @@ def test_bad_arguments_are_refused() -> None:
         "variation=None": "variation=None; give a Variation",
         "init=3": "init=3; give an Optimizer or None",
         "cells=9, splits=(10,)": "need a grid",
+        "cells=(50, 50), splits=range(1, 25)": "more than there is; take fewer",
+        "cells=10**400": "more than there is; take fewer",
+        "batch_size=10**400": "must be an int of at most",
+        "n_init=10**400": "must be an int of at most",
+        "cells='x'": "give one positive int",
     }.items():
         with pytest.raises(ProblemError, match=message):
             eval(f"bb.MapElites(problem, {options})", {"bb": bb, "problem": problem})  # noqa: S307
@@ -290,10 +297,82 @@ def test_bad_arguments_are_refused() -> None:
         bb.MapElites(problem, cells=GridArchive(measured()[0], 3))
     with pytest.raises(ProblemError, match="is for another problem; build it for this one"):
         bb.MapElites(problem, init=bb.Sobol(measured()[0]))
-    with pytest.raises(ProblemError, match="replicates=1 must be at least 2"):
+    with pytest.raises(ProblemError, match="replicates=1 must be an int of at least 2"):
         Replicated(bb.MapElites(problem), 1)
-    with pytest.raises(ProblemError, match="replicates=0 must be a positive int"):
+    with pytest.raises(ProblemError, match="replicates=0 must be an int of at least 1"):
         corrected(GridArchive(problem, 3), 0)
+    for archive in (3, None, "x", []):
+        with pytest.raises(ProblemError, match="give an Archive"):
+            corrected(archive)  # type: ignore[arg-type]
+
+
+def test_a_resume_with_other_elites_in_the_archive_is_refused(tmp_path: Path) -> None:
+    problem = arm()
+
+    def given(seed: int, n: int = 50) -> GridArchive:
+        archive = GridArchive(problem, (9, 9))
+        if n:
+            rows = problem.space.draw(n, np.random.default_rng(seed))
+            archive.add(rows.with_columns(**problem.measure(rows)))
+        return archive
+
+    def study(archive: GridArchive) -> bb.Study:
+        optimizer = bb.MapElites(problem, cells=archive, batch_size=5, seed=0)
+        return bb.Study(problem, optimizer, tmp_path / "s")
+
+    archive = given(0)
+    with study(archive) as begun:
+        begun.run(120)
+    assert archive.elites != given(0).elites  # filled where it stands: what it was given counts
+    with study(given(0)) as resumed:
+        assert resumed.optimizer.archive.elites == archive.elites  # type: ignore[attr-defined]
+    for other in (given(1), given(0, 20), given(0, 0)):
+        with pytest.raises(StudyMismatchError, match=r"optimizer.arguments.cells.elites"):
+            study(other)
+    state = bb.MapElites(problem, cells=given(0), seed=0).state_dict()
+    with pytest.raises(StateError, match="build the optimizer as it was first built"):
+        bb.MapElites(problem, cells=given(1), seed=0).load_state_dict(state)
+    # Whoever wraps the optimizer knows them too.
+    specs = [Replicated(bb.MapElites(problem, cells=given(seed))).spec() for seed in (0, 0, 1)]
+    assert specs[0] == specs[1] != specs[2]
+
+
+def spoilt(state: Any) -> Iterator[Any]:
+    """The state, each time with one entry missing or of the wrong type."""
+    for key, value in state.items():
+        yield {k: v for k, v in state.items() if k != key}
+        yield {**state, key: "x"}
+        yield {**state, key: np.array([None, "x"], dtype=object)}
+        if isinstance(value, dict) and key != "optimizer":
+            yield from ({**state, key: part} for part in spoilt(value))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *MAKES.values(),
+        lambda p, s: bb.NoveltySearch(p, batch_size=6, n_init=4, seed=s),
+        lambda p, s: bb.CMAMAE(p, cells=(4, 4), emitters=2, batch_size=4, seed=s),
+        lambda p, s: bb.MultiEmitter(p, cells=(4, 4), emitters=2, batch_size=4, seed=s),
+    ],
+)
+def test_no_damaged_state_raises_anything_but_a_state_error(
+    make: Callable[[bb.Problem, int], bb.Optimizer],
+) -> None:
+    problem = arm()
+    optimizer = run(make(problem, 0), 30)
+    optimizer.ask(3)
+    state = optimizer.state_dict()
+    refused = 0
+    for wrong in spoilt(state):
+        try:
+            make(problem, 0).load_state_dict(wrong)
+        except StateError:
+            refused += 1
+    assert refused > 30
+    for wrong in ({**state, "next": "7"}, {**state, "next": 1.5}, {**state, "next": -1}):
+        with pytest.raises(StateError, match="is no number of rows"):
+            make(problem, 0).load_state_dict(wrong)
 
 
 def test_arguments_are_part_of_the_fingerprint() -> None:

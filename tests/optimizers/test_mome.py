@@ -54,6 +54,10 @@ def test_what_it_cannot_take():
     for wrong in ({"front": 1}, {"cells": 9}, {"cells": (9, 9)}, {"batch_size": 0}):
         with pytest.raises(ProblemError):
             bb.MOME(Sloped(), **wrong)
+    for name in ("front", "batch_size", "n_init"):
+        for wrong in ("x", 1.5, True, -1, 10**400):
+            with pytest.raises(ProblemError, match=f"{name}={wrong!r} must be an int of at"):
+                bb.MOME(Sloped(), **{name: wrong})
 
 
 def test_fronts_of_all_cells_approach_the_known_one():

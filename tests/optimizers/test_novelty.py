@@ -121,9 +121,15 @@ def test_bad_arguments_are_refused() -> None:
     for kind in (bb.NoveltySearch, bb.DominatedNovelty):
         with pytest.raises(UnsupportedError, match="no measures; declare some"):
             kind(bb.problem(lambda p: 0.0, PROBLEM.space))
-        with pytest.raises(ProblemError, match="batch_size=0 must be a positive int"):
+        with pytest.raises(ProblemError, match="batch_size=0 must be an int of at least 1"):
             kind(PROBLEM, batch_size=0)
-    with pytest.raises(ProblemError, match="capacity=0 must be a positive int"):
+        with pytest.raises(ProblemError, match="neighbours='x' must be an int of at least 1"):
+            kind(PROBLEM, neighbours="x")
+    with pytest.raises(ProblemError, match="capacity=0 must be an int of at least 1"):
         bb.DominatedNovelty(PROBLEM, capacity=0)
-    with pytest.raises(ProblemError, match="capacity=-1 must be a positive int"):
-        bb.NoveltySearch(PROBLEM, population_size=-1)
+    for size in (-1, None, True, 1.5, 10**400):
+        with pytest.raises(ProblemError, match=f"NoveltySearch: population_size={size}"):
+            bb.NoveltySearch(PROBLEM, population_size=size)  # type: ignore[arg-type]
+    for competition in (None, "x", 1, []):
+        with pytest.raises(ProblemError, match="must be True or False"):
+            bb.NoveltySearch(PROBLEM, competition=competition)  # type: ignore[arg-type]

@@ -328,6 +328,16 @@ def test_what_it_cannot_take():
             bb.ribs.CMAMAE(SLOPE, **wrong)
     with pytest.raises(ProblemError, match="sigma0='x' must be finite"):
         bb.ribs.CMAMAE(SLOPE, threshold_min=0.0, sigma0="x")
+    for name, many in {
+        "batch_size": 10**400,
+        "emitters": 10**400,
+        "threshold_min": 10**400,
+    }.items():
+        with pytest.raises(ProblemError, match=f"{name}=1000"):
+            bb.ribs.CMAMAE(SLOPE, **{"threshold_min": 0.0, name: many})
+    for es in ("cma", [], np.zeros(2)):
+        with pytest.raises(ProblemError, match="give 'cma_es', 'sep_cma_es' or 'lm_ma_es'"):
+            bb.ribs.CMAMAE(SLOPE, threshold_min=0.0, es=es)
     with pytest.raises(ProblemError, match="build=3; give a function"):
         bb.ribs.Scheduler(SLOPE, 3)
     with pytest.raises(ProblemError, match="return a scheduler"):

@@ -238,12 +238,13 @@ def test_children_keep_linear_constraints(iso: float) -> None:
 
 
 def test_bad_arguments_are_refused() -> None:
-    for options in ({"iso": -1}, {"line": np.inf}, {"iso": np.nan}):
-        with pytest.raises(ProblemError, match="iso and line must be finite and at least 0"):
-            Variation(**options)  # type: ignore[arg-type]
-    for options in ({"crossover": 1.5}, {"rate": 0}, {"rate": 2}):
-        with pytest.raises(ProblemError, match=r"crossover must lie in \[0, 1\] and rate in"):
-            Variation(**options)  # type: ignore[arg-type]
-    for options in ({"iso": "x"}, {"line": None}, {"rate": "often"}):  # type: ignore[assignment]
-        with pytest.raises(ProblemError, match="must be numbers"):
-            Variation(**options)  # type: ignore[arg-type]
+    for wrong in (-1, np.inf, np.nan, "x", None, True, [], 10**400):
+        for name in ("iso", "line"):
+            with pytest.raises(ProblemError, match=f"Variation: {name}=.* must be a finite number"):
+                Variation(**{name: wrong})  # type: ignore[arg-type]
+    for wrong in (-0.1, 1.5, "x", None, np.nan, True):
+        with pytest.raises(ProblemError, match=r"Variation: crossover=.* must be a number from 0"):
+            Variation(crossover=wrong)  # type: ignore[arg-type]
+    for wrong in (0, 2, "often", True, []):
+        with pytest.raises(ProblemError, match=r"Variation: rate=.* must lie in \(0, 1\]"):
+            Variation(rate=wrong)  # type: ignore[arg-type]

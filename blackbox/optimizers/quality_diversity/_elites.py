@@ -7,6 +7,7 @@ from numbers import Integral
 
 from blackbox.archives import Archive, CVTArchive, GridArchive
 from blackbox.archives._placing import worth_compiling
+from blackbox.arguments import MOST, check_count
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem, need_problem
@@ -52,13 +53,11 @@ class ElitesOptimizer(Optimizer):
     ) -> None:
         super().__init__(problem, seed=seed)
         name = type(self).__name__
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise ProblemError(f"{name}: batch_size={batch_size!r} must be a positive int")
+        self._batch_size = check_count(f"{name}: batch_size", batch_size, 1, MOST)
         need_variation(name, variation)
         self.archive = archive
-        self._batch_size = batch_size
         self._variation = variation
-        self._start = Start(self, init, max(batch_size, 100) if n_init is None else n_init)
+        self._start = Start(self, init, max(self._batch_size, 100) if n_init is None else n_init)
         self._infeasible = infeasible_archive(archive) if problem.constraints else None
         self._lineage = Lineage()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from blackbox.arguments import MOST, check_count
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
 from blackbox.optimizer import Optimizer
@@ -27,8 +28,6 @@ class Start:
 
     def __init__(self, owner: Optimizer, init: Optimizer | None, n: int) -> None:
         name = type(owner).__name__
-        if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-            raise ProblemError(f"{name}: n_init={n!r} must be an int of at least 0 or None")
         if init is not None and not isinstance(init, Optimizer):
             raise ProblemError(f"{name}: init={init!r}; give an Optimizer or None")
         if init is not None and init.problem.spec() != owner.problem.spec():
@@ -37,7 +36,7 @@ class Start:
             )
         self._owner = owner
         self._init = init
-        self._left = n
+        self._left = check_count(f"{name}: n_init", n, 0, MOST)
         self._inner = Lineage()  # init's own ids of rows that are out
 
     def ask(self, n: int) -> Batch:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from blackbox.archives import GridArchive
+from blackbox.arguments import MOST, check_count, is_finite
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError, TellError, require
 from blackbox.formulation import Problem
@@ -75,12 +77,11 @@ class BOPElites(Optimizer):
         self._learning = Learning(problem, self._features, ExactGP(warp=False), (), "cpu")
         if n_init is None:
             n_init = max(8, 4 * self._features.width)
-        elif isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 0:
-            raise ProblemError(f"BOPElites: n_init={n_init!r} must be an int of at least 0 or None")
-        if floor is not None and not np.isfinite(floor):
+        n_init = check_count("BOPElites: n_init", n_init, 0, MOST)
+        if floor is not None and not is_finite(floor):
             raise ProblemError(f"BOPElites: floor={floor!r} must be finite or None")
         self._floor = floor
-        if isinstance(cells, int):
+        if isinstance(cells, Integral):
             raise ProblemError(f"BOPElites: cells={cells!r}; give their number along each measure")
         self._design = Design(problem, seed=int(self.rng.integers(2**63)))
         self._init_left = n_init

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from blackbox.archives import Archive, CellArchive
-from blackbox.arguments import is_number
+from blackbox.arguments import check_choice, check_range, is_finite
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem
@@ -57,8 +57,8 @@ class Annealing(EmitterOptimizer):
     ) -> None:
         super().__init__(problem, seed)
         name = type(self).__name__
-        finite = is_number(threshold_min) and math.isfinite(threshold_min)
-        if threshold_min is not None and not finite:
+        check_range(f"{name}: learning_rate", learning_rate, 0, 1)
+        if threshold_min is not None and not is_finite(threshold_min):
             raise ProblemError(f"{name}: threshold_min={threshold_min!r} must be finite or None")
         given = archive_of(problem, cells)
         if not isinstance(given, CellArchive):
@@ -146,6 +146,7 @@ class CMAMAE(Annealing):
     ) -> None:
         super().__init__(problem, cells, learning_rate, threshold_min, seed)
         check_emitters(self, emitters, batch_size, sigma)
+        check_choice("CMAMAE: strategy", strategy, get_args(StrategyName))
         # Of n^2 numbers: the strategies for many dimensions could not pay for one unused.
         self._covariance = together(problem.space.width, emitters) if strategy == "shared" else None
         kinds: dict[str, Begin] = {
@@ -154,8 +155,6 @@ class CMAMAE(Annealing):
             "separable": lambda mean: SeparableCMA(mean, sigma),
             "low-memory": lambda mean: LowMemoryMA(mean, sigma),
         }
-        if strategy not in kinds:
-            raise ProblemError(f"CMAMAE: strategy={strategy!r}; give one of {list(kinds)}")
         self.emitters = [
             EvolutionEmitter(self.archive, batch_size, kinds[strategy]) for _ in range(emitters)
         ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from blackbox.archives import Archive
 from blackbox.archives._placing import worth_compiling
+from blackbox.arguments import MOST, check_count, is_number
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
@@ -18,6 +19,9 @@ from blackbox.optimizers.quality_diversity.constraints import nearness
 from blackbox.optimizers.quality_diversity.emitters import Emitter
 from blackbox.space import Integer, Ordinal, Real
 from blackbox.state import State
+
+#: More are a mistake: each is an object with a strategy.
+MOST_EMITTERS = 1_000_000
 
 
 class EmitterOptimizer(Optimizer):
@@ -120,9 +124,7 @@ def check_emitters(owner: Optimizer, emitters: object, batch_size: object, sigma
         ProblemError: an argument is out of range.
     """
     name = type(owner).__name__
-    for field, value, least in (("emitters", emitters, 1), ("batch_size", batch_size, 2)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ProblemError(f"{name}: {field}={value!r} must be an int of at least {least}")
-    number = isinstance(sigma, float | int) and not isinstance(sigma, bool)
-    if not (number and 0 < sigma <= 1):  # type: ignore[operator]
+    check_count(f"{name}: emitters", emitters, 1, MOST_EMITTERS)
+    check_count(f"{name}: batch_size", batch_size, 2, MOST)
+    if not (is_number(sigma) and 0 < sigma <= 1):
         raise ProblemError(f"{name}: sigma={sigma!r} must lie in (0, 1]: a share of the range")

@@ -41,7 +41,8 @@ class MapElites(ElitesOptimizer):
 
     Raises:
         UnsupportedError: the problem has no measures, or several objectives.
-        ProblemError: an argument is out of range, or ``init`` was built for another problem.
+        ProblemError: an argument is out of range, ``init`` was built for another problem, or a grid
+            has more cells than memory once it is split.
     """
 
     def __init__(
@@ -73,6 +74,9 @@ class MapElites(ElitesOptimizer):
         self._splits = [int(s) for s in listed]
         if self._splits != sorted(self._splits):
             raise ProblemError(f"MapElites: splits={splits!r} must increase")
+        if self._splits and isinstance(self.archive, GridArchive):
+            # More cells than memory in the end are refused now.
+            self.archive.like().split(2 ** len(self._splits))
         self._told = 0
 
     def _tell(self, batch: Batch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from blackbox.archives import Archive
+from blackbox.arguments import MOST, check_count
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError, UnsupportedError
 from blackbox.optimizer import ALL_PARAMETERS, Optimizer, Supports
@@ -38,15 +39,13 @@ class Replicated(Optimizer):
         if not isinstance(optimizer, Optimizer):
             raise ProblemError(f"Replicated: optimizer={optimizer!r}; give an Optimizer")
         super().__init__(optimizer.problem, seed=seed)
-        if isinstance(replicates, bool) or not isinstance(replicates, int) or replicates < 2:
-            raise ProblemError(f"Replicated: replicates={replicates!r} must be at least 2")
         if self.problem.environment is not None or self.problem.gradients:
             raise UnsupportedError(
                 f"Replicated cannot take {self.problem.name}: medians of an environment's "
                 "scenarios, or of gradients, mean nothing"
             )
         self.inner = optimizer
-        self._replicates = replicates
+        self._replicates = check_count("Replicated: replicates", replicates, 2, MOST)
         self._due: list[int] = []  # inner ids of replicates not yet asked
         self._of: dict[int, int] = {}  # id of each row that is out: inner id
         self._told: dict[int, list[list[float]]] = {}  # inner id: outcomes of told replicates
@@ -106,10 +105,12 @@ def corrected(archive: Archive, replicates: int = 32) -> Archive:
         replicates: evaluations of each elite, here and now.
 
     Raises:
-        ProblemError: ``replicates`` is no positive int, or the problem cannot evaluate.
+        ProblemError: ``archive`` is none, ``replicates`` no positive int, or the problem cannot
+            evaluate.
     """
-    if isinstance(replicates, bool) or not isinstance(replicates, int) or replicates < 1:
-        raise ProblemError(f"corrected: replicates={replicates!r} must be a positive int")
+    if not isinstance(archive, Archive):
+        raise ProblemError(f"corrected: archive={archive!r}; give an Archive")
+    replicates = check_count("corrected: replicates", replicates, 1, MOST)
     elites, problem = archive.elites, archive.problem
     made = archive.like()
     if not len(elites):

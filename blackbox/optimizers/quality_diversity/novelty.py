@@ -9,6 +9,7 @@ import numpy as np
 from blackbox.archives import UnstructuredArchive
 from blackbox.archives._neighbours import Neighbours
 from blackbox.archives.population import Population
+from blackbox.arguments import MOST, check_count, check_flag
 from blackbox.batch import Batch
 from blackbox.formulation import Floats, Problem
 from blackbox.metrics.pareto import nondominated_ranks
@@ -60,6 +61,8 @@ class NoveltySearch(ElitesOptimizer):
         variation: Variation = DEFAULT,
         seed: int | None = None,
     ) -> None:
+        check_flag("NoveltySearch: competition", competition)
+        check_count("NoveltySearch: population_size", population_size, 1, MOST)
         memory = UnstructuredArchive(problem, threshold, neighbours=neighbours)
         super().__init__(
             problem,

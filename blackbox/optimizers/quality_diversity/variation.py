@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.arguments import is_number
+from blackbox.arguments import check_number, check_range, is_number
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.optimizers.quality_diversity._draws import addresses, loops
@@ -74,13 +74,11 @@ class Variation:
     rate: float | None = None
 
     def __post_init__(self) -> None:
-        given = (self.iso, self.line, self.crossover, 1.0 if self.rate is None else self.rate)
-        if not all(map(is_number, given)):
-            raise ProblemError(f"{self!r}: iso, line, crossover and rate must be numbers")
-        if not (0 <= self.iso < np.inf and 0 <= self.line < np.inf):
-            raise ProblemError(f"{self!r}: iso and line must be finite and at least 0")
-        if not (0 <= self.crossover <= 1 and (self.rate is None or 0 < self.rate <= 1)):
-            raise ProblemError(f"{self!r}: crossover must lie in [0, 1] and rate in (0, 1]")
+        check_number("Variation: iso", self.iso, 0)
+        check_number("Variation: line", self.line, 0)
+        check_range("Variation: crossover", self.crossover, 0, 1)
+        if self.rate is not None and not (is_number(self.rate) and 0 < self.rate <= 1):
+            raise ProblemError(f"Variation: rate={self.rate!r} must lie in (0, 1] or be None")
 
     def children(
         self,

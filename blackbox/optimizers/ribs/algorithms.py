@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from blackbox.archives import Archive, CVTArchive, GridArchive
-from blackbox.arguments import check_count, is_number
+from blackbox.arguments import MOST, check_choice, check_count, is_finite
 from blackbox.errors import ProblemError, require
 from blackbox.formulation import Problem
 from blackbox.optimizers.quality_diversity._elites import archive_of
+from blackbox.optimizers.quality_diversity.emitting import MOST_EMITTERS
 from blackbox.optimizers.quality_diversity.variation import Variation
 from blackbox.optimizers.ribs.archives import to_ribs
 from blackbox.optimizers.ribs.scheduler import Scheduled
@@ -52,7 +53,7 @@ class IsoLine(Scheduled):
         super().__init__(problem, seed=seed)
         self._ribs = require("ribs", "ribs")
         self._cells = _soft(archive_of(problem, cells))
-        self._size = check_count("batch_size", batch_size, 1)
+        self._size = check_count("batch_size", batch_size, 1, MOST)
         self._steps = Variation(iso=iso, line=line)
         self._start()
 
@@ -113,15 +114,14 @@ class CMAMAE(Scheduled):
     ) -> None:
         super().__init__(problem, seed=seed)
         self._ribs = require("ribs", "ribs")
-        if es not in ("cma_es", "sep_cma_es", "lm_ma_es"):
-            raise ProblemError(f"es={es!r}; give 'cma_es', 'sep_cma_es' or 'lm_ma_es'")
-        if not is_number(sigma0) or not 0 < sigma0 < math.inf:
+        check_choice("es", es, ("cma_es", "sep_cma_es", "lm_ma_es"))
+        if not is_finite(sigma0) or sigma0 <= 0:
             raise ProblemError(f"sigma0={sigma0!r} must be finite and above 0")
         cells = archive_of(problem, cells)
         self._cells = _soft(cells)
         self._thresholds = _soft(cells, learning_rate, threshold_min)
-        self._emitters = check_count("emitters", emitters, 1)
-        self._size = check_count("batch_size", batch_size, 2)
+        self._emitters = check_count("emitters", emitters, 1, MOST_EMITTERS)
+        self._size = check_count("batch_size", batch_size, 2, MOST)
         self._sigma0, self._es = float(sigma0), es
         self._start()
 

@@ -162,7 +162,7 @@ def niches(archive: Archive) -> Niches:
     Raises:
         BatchError: it is none.
     """
-    if not hasattr(archive, "cell_of"):
+    if isinstance(archive, type) or not hasattr(archive, "cell_of"):
         kind = type(archive).__name__
         raise BatchError(f"a {kind} is no archive; give one, such as study.optimizer.archive")
     m = len(archive.low)
