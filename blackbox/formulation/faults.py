@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from blackbox.arguments import is_number
+from blackbox.arguments import is_finite, is_number
 from blackbox.batch import as_column
 from blackbox.errors import BatchError, SpaceError
 from blackbox.formulation.environment import Environment
@@ -19,6 +19,8 @@ from blackbox.formulation.outcomes import (
 )
 from blackbox.space import Parameter, Space
 from blackbox.space.parameter import RESERVED
+
+_NARROWEST = 1e-290  # range of a measure that can be divided into cells
 
 
 def faults(problem: Any) -> list[str]:
@@ -97,9 +99,12 @@ def _range_faults(problem: Any) -> list[str]:
                 "give at least one bound, lower not above upper"
             )
     for m in problem.measures:
-        numbers = _numbers(m.low, m.high)
-        if not numbers or not m.low < m.high or not math.isfinite(m.high - m.low):
-            wrong.append(f"measure {m.name!r} has low={m.low!r}, high={m.high!r}; give low < high")
+        finite = is_finite(m.low) and is_finite(m.high)
+        if not finite or not _NARROWEST <= m.high - m.low < math.inf:
+            wrong.append(
+                f"measure {m.name!r} has low={m.low!r}, high={m.high!r}; give low < high, finite "
+                f"and at least {_NARROWEST} apart"
+            )
     return wrong
 
 

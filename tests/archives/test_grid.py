@@ -285,8 +285,9 @@ def test_bad_arguments_are_refused() -> None:
         GridArchive(PLANE, 10, learning_rate=0.1)
     with pytest.raises(ProblemError, match=r"learning_rate=1.5 must be a number from 0 to 1"):
         GridArchive(PLANE, 10, learning_rate=1.5)
-    with pytest.raises(ProblemError, match="give low < high"):
-        GridArchive(problem((1.0, 1.0)), 10)
+    for wrong in ((1.0, 1.0), (2.0, 1.0), (0.0, 1e-310), (-1e308, 1e308), (0, 10**400), ("x", 1)):
+        with pytest.raises(ProblemError, match="give low < high"):
+            GridArchive(problem(wrong), 10)  # type: ignore[arg-type]
 
 
 def test_bad_rows_are_refused_and_change_nothing() -> None:
