@@ -67,8 +67,9 @@ def table(results: Results) -> Path:
             "Trajectories a second": [_compared(results, name) for name in results.cases],
         },
         [
-            "The network and settings of *Trajectory balance on hypergrids*. By the clock, evaluation "
-            f"of the reward included; {WARM} steps before are not counted. Median over seeds.",
+            "The network and settings of *Trajectory balance on hypergrids*. By the clock, "
+            f"evaluation of the reward included; {WARM} steps before are not counted. Median over "
+            "seeds.",
             "One CPU thread of the machine that the GPU is in. L1: sum over all cells of "
             "|p - p*| after the steps on the GPU.",
             f"GPU: {', '.join(sorted(devices))}.",
