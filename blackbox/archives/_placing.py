@@ -80,7 +80,8 @@ def place(
     base[filled] = thresholds[rows[filled]]
     accepted = inside & (scores > base)
     status = np.where(accepted, np.where(filled, 1, 2), 0).astype(np.int8)
-    gain = np.where(inside, scores - np.where(base == -np.inf, 0.0, base), np.nan)
+    with np.errstate(over="ignore"):  # of scores as large as floats
+        gain = np.where(inside, scores - np.where(base == -np.inf, 0.0, base), np.nan)
     source = np.flatnonzero(accepted)
     _, first, group = np.unique(cells[source], return_index=True, return_inverse=True)
     # Groups are numbered in the order of their first row.

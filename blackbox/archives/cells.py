@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,8 @@ from blackbox.batch import Array
 from blackbox.errors import ProblemError, StateError
 from blackbox.formulation import Floats, Problem
 from blackbox.state import State
+
+_LARGEST = sys.float_info.max
 
 
 class CellArchive(Archive):
@@ -147,7 +150,9 @@ class CellArchive(Archive):
         self._own["score"][k:] = -np.inf
         thresholds[k : placed.n] = self.threshold_min
         stay = (1.0 - self.learning_rate) ** placed.counts
-        thresholds[rows] = stay * thresholds[rows] + (placed.totals / placed.counts) * (1 - stay)
+        # Sums of scores as large as floats are infinite, and would close the cell for ever.
+        mean = np.minimum(np.maximum(placed.totals, -_LARGEST), _LARGEST) / placed.counts
+        thresholds[rows] = stay * thresholds[rows] + mean * (1 - stay)
 
     def merge(self, other: Archive) -> Archive:
         """A new archive with the better elite and the higher threshold of each cell.

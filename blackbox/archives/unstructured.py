@@ -124,7 +124,7 @@ class UnstructuredArchive(Archive):
             if new:
                 row, gain[source] = len(self), scores[source]
             else:
-                gain[source] = scores[source] - self._own["score"][row]
+                gain[source] = float(scores[source]) - float(self._own["score"][row])
             cell[source] = row
             if not new and not (self._compete and gain[source] > 0):
                 continue

@@ -343,3 +343,27 @@ def test_emitters_belong_to_the_optimizer():
     optimizer = bb.CMAME(SPHERE, emitters=3)
     assert len(optimizer.emitters) == 3
     assert all(isinstance(e, EvolutionEmitter) for e in optimizer.emitters)
+
+
+@pytest.mark.parametrize(
+    "losses", [(1e16, 1e16 + 2), (-1.7e308, 1.7e308), (-1.7e308, -1.7e308), (1.7e308, 1.7e308)]
+)
+def test_no_row_is_lost_where_floats_end(losses):
+    problem = bb.problem(
+        lambda p: 0.0,
+        bb.Space(bb.Real("x", 0, 1)),
+        bb.Minimize("f"),
+        measures=[bb.Measure("m", 0, 1)],
+    )
+    optimizer = bb.CMAMAE(problem, cells=(4,), emitters=1, batch_size=4, learning_rate=0.5, seed=0)
+    for _ in range(3):
+        asked = optimizer.ask(4)
+        told = {"f": np.repeat(losses, 2), "m": [0.1, 0.1, 0.6, 0.6]}
+        optimizer.tell(asked.with_columns(**told))
+        problem.space.check(optimizer.ask(1))
+    archive = optimizer.archive
+    assert archive.scores.tolist() == [-losses[0], -losses[1]]
+    assert np.isfinite(archive.thresholds).all()
+    better = optimizer.ask(1).with_columns(f=-1.75e308, m=0.6)
+    optimizer.tell(better)
+    assert archive.scores[1] == 1.75e308

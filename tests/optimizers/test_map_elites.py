@@ -13,7 +13,7 @@ import blackbox as bb
 from blackbox.archives import CVTArchive, DeepArchive, GridArchive, UnstructuredArchive, _placing
 from blackbox.errors import ProblemError, StateError, StudyMismatchError, UnsupportedError
 from blackbox.optimizers.quality_diversity.constraints import nearness
-from blackbox.optimizers.quality_diversity.noise import Replicated, corrected
+from blackbox.optimizers.quality_diversity.noise import Replicated, _median, corrected
 from blackbox.optimizers.quality_diversity.variation import Variation
 from blackbox.testing import Check, checks
 from tests.optimizers.spaces import measured
@@ -335,6 +335,18 @@ def test_a_resume_with_other_elites_in_the_archive_is_refused(tmp_path: Path) ->
     # Whoever wraps the optimizer knows them too.
     specs = [Replicated(bb.MapElites(problem, cells=given(seed))).spec() for seed in (0, 0, 1)]
     assert specs[0] == specs[1] != specs[2]
+
+
+def test_medians_are_those_of_numpy_and_none_is_infinite() -> None:
+    rng = np.random.default_rng(0)
+    for n in range(1, 7):
+        rows = rng.normal(size=(n, 2))
+        assert np.array_equal(_median(rows), np.median(rows, axis=0))
+        failed = np.array([[np.nan, 1.0]])  # does not count
+        assert np.array_equal(_median(np.concatenate([failed, rows])), np.median(rows, axis=0))
+    assert np.isnan(_median(np.full((3, 1), np.nan))).all()
+    assert _median(np.array([[1.6e308], [1.7e308]])) == pytest.approx(1.65e308)
+    assert _median(np.array([[5e-324], [5e-324]])) == 5e-324
 
 
 def spoilt(state: Any) -> Iterator[Any]:

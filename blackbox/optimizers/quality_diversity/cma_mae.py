@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
@@ -84,10 +85,13 @@ class Annealing(EmitterOptimizer):
     def _sink(self, scores: Floats) -> None:
         """Set the floor a little below all scores, so that the worst may enter an empty cell."""
         if len(scores):
-            least, most = min(self._told[0], scores.min()), max(self._told[1], scores.max())
-            self._told = (float(least), float(most))
+            least = min(self._told[0], float(scores.min()))
+            most = max(self._told[1], float(scores.max()))
+            self._told = (least, most)
             margin = _MARGIN * (most - least) or max(abs(least), 1.0) * 1e-6
-            self.archive.threshold_min = float(least - margin)
+            # Below the least even where the margin is less than float64 can tell.
+            floor = min(least - margin, math.nextafter(least, -math.inf))
+            self.archive.threshold_min = max(floor, -sys.float_info.max)
 
     def _state(self) -> State:
         return {**super()._state(), "told": list(self._told), "floor": self.archive.threshold_min}

@@ -76,9 +76,10 @@ class ArborescenceEmitter(Emitter):
         at = int(np.argmin(((rows["point"] - self._root) ** 2).sum(axis=1)))
         self._root = rows["point"][at].copy()
         slopes = np.nan_to_num(rows["slopes"][at]).reshape(-1, len(self._root))
-        lengths = np.linalg.norm(slopes, axis=1, keepdims=True)
-        if np.isfinite(rows["excess"][at]) and lengths.any():
-            self._gradients = slopes / np.where(lengths > 0, lengths, 1.0)
+        # The largest first: the square of a slope as large as floats is infinite.
+        slopes = _divided(slopes, np.abs(slopes).max(axis=1, keepdims=True))
+        if np.isfinite(rows["excess"][at]) and slopes.any():
+            self._gradients = _divided(slopes, np.linalg.norm(slopes, axis=1, keepdims=True))
         else:
             self._root = None
 
@@ -178,6 +179,11 @@ class CMAMAEGA(Annealing):
         slopes = [batch[name] * stretch for name in self._slopes]
         slopes[0] = self.problem.objectives[0].sign * slopes[0]
         return super()._rows(batch).with_columns(slopes=np.concatenate(slopes, axis=1))
+
+
+def _divided(slopes: Floats, lengths: Floats) -> Floats:
+    """(g, width) slopes in units of (g, 1) lengths, 0 where these are."""
+    return slopes / np.where(lengths > 0, lengths, 1.0)
 
 
 def _stretch(space: Space, batch: Batch) -> Floats:

@@ -125,6 +125,10 @@ def corrected(archive: Archive, replicates: int = 32) -> Archive:
 
 def _median(rows: Array) -> Array:
     """(o,) median of (r, o) outcomes over the replicates that succeeded; NaN where none did."""
-    good = rows[np.isfinite(rows).all(axis=1)]
-    median: Array = np.median(good, axis=0) if len(good) else np.full(rows.shape[1], np.nan)
+    good = np.sort(rows[np.isfinite(rows).all(axis=1)], axis=0)
+    if not len(good):
+        return np.full(rows.shape[1], np.nan)
+    # Halves first: the sum of two values as large as floats would be a failure.
+    low, high = good[(len(good) - 1) // 2], good[len(good) // 2]
+    median: Array = np.where(low == high, low, low / 2 + high / 2)
     return median
