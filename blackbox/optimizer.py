@@ -7,12 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import reduce
-from numbers import Integral
 from typing import Any, ClassVar, final
 
 import numpy as np
 
-from blackbox.arguments import is_whole
+from blackbox.arguments import MOST, is_whole
 from blackbox.batch import Array, Batch, as_column
 from blackbox.errors import ProblemError, StateError, TellError, UnsupportedError
 from blackbox.formulation import Problem, no_inputs, outcome
@@ -141,8 +140,7 @@ class Optimizer(ABC):
         if wrong:
             name = type(self).__name__
             raise UnsupportedError("\n  - ".join([f"{name} cannot take {problem.name}:", *wrong]))
-        whole = isinstance(seed, Integral) and not isinstance(seed, bool) and int(seed) >= 0
-        if seed is not None and not whole:
+        if seed is not None and not is_whole(seed, 0):
             raise ProblemError(f"seed={seed!r} must be an int of at least 0 or None")
         self.problem = problem
         self.rng = np.random.default_rng(seed)
@@ -180,12 +178,14 @@ class Optimizer(ABC):
             Fewer than n rows mean that the optimizer has nothing more to propose.
 
         Raises:
-            TellError: ``n`` is not a positive int.
+            TellError: ``n`` is not a positive int, or more rows than arrays hold.
         """
         if n is None:
             n = self.batch_size
-        elif isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+        elif not is_whole(n, 1):
             raise TellError(f"ask(n={n!r}): n must be a positive int or None")
+        elif n > MOST:
+            raise TellError(f"ask(n={n!r}): n must be at most {MOST}; ask for fewer rows")
         proposed = self._ask(int(n))
         count = len(proposed)
         columns = {"id": np.arange(self._next, self._next + count), **proposed.columns()}

@@ -163,6 +163,8 @@ def test_ask_takes_positive_ints(n: Any) -> None:
     optimizer = Recorder(plain(), seed=0)
     with pytest.raises(TellError, match=r"ask\(n=.*\): n must be a positive int or None"):
         optimizer.ask(n)
+    with pytest.raises(TellError, match=r"ask\(n=1000.*\): n must be at most 2147483647"):
+        optimizer.ask(10**400)
     assert optimizer.asked == 0
     assert len(optimizer.ask(np.int64(2))) == 2
 
