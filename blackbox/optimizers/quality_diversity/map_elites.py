@@ -28,8 +28,9 @@ class MapElites(ElitesOptimizer):
     Args:
         problem: measures, and an objective (or none, to fill the cells alone); any parameters.
         cells: cells along each measure for a grid, a number of cells for a Voronoi tessellation, or
-            an archive, which is filled where it stands. By default 100 along each of one or two
-            measures, else 10 000 Voronoi cells.
+            an archive, which is filled where it stands; whoever resumes gives it with the elites
+            it had at first. By default 100 along each of one or two measures, else 10 000 Voronoi
+            cells.
         batch_size: rows that ``ask()`` gives.
         n_init: first rows, which are not varied; rows told from outside count. By default a batch,
             and 100 at least.
