@@ -235,7 +235,8 @@ class Space:
                 sequences grow at both ends. None takes "fixed" inside sequences and "any" else.
             possible: (n,) bool, of (n, width) states of the construction: whether a partial state
                 may be completed to a candidate that is wanted. It must not be false for a state
-                and true for one that is reached from it.
+                and true for one that is reached from it. The class of the construction says what
+                the entries of a state are.
 
         Raises:
             SpaceError: the space is not discrete, the order is not for its parameters, or no

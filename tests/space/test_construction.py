@@ -193,7 +193,8 @@ def test_impossible_constraints_are_refused():
 
 def test_predicates_of_the_user_become_masks():
     def no_repeats(states):
-        return ~((states[:, 1:] >= 0) & (states[:, 1:] == states[:, :-1])).any(axis=1)
+        tokens = states[:, :-1]  # the last entry says whether the string has stopped
+        return ~((tokens[:, 1:] >= 0) & (tokens[:, 1:] == tokens[:, :-1])).any(axis=1)
 
     construction = bb.Space(FIXED).construction(possible=no_repeats)
     graph = graph_of(construction)

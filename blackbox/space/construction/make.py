@@ -72,10 +72,10 @@ def _kind(parameter: Parameter, order: Kind | None) -> Order | None:
     """The order of slots, None for a construction of the parameter's own."""
     if isinstance(parameter, Permutation):
         return None
-    if isinstance(parameter, Sequence):
-        if parameter.length[0] < parameter.length[1] or order == "ends":
-            return None
-        return "any" if order == "any" else "fixed"
+    if isinstance(parameter, Sequence) and (
+        order != "any" or parameter.length[0] < parameter.length[1]
+    ):
+        return None
     return "fixed" if order == "fixed" else "any"
 
 
@@ -83,10 +83,8 @@ def _parts(
     kind: Order | None, group: list[Parameter], order: Kind | None
 ) -> list[tuple[Construction, list[str]]]:
     """Constructions of neighbours of one kind, each with its columns."""
-    if kind == "any" or (kind == "fixed" and order == "fixed"):
+    if kind is not None:
         return [(Slots(group, kind), [p.name for p in group])]
-    if kind == "fixed":  # several sequences, each from left to right
-        return [(Slots([p], kind), [p.name]) for p in group]
     return [
         (Strings(p, both_ends=order == "ends") if isinstance(p, Sequence) else Orders(p), [p.name])
         for p in group

@@ -27,7 +27,7 @@ class Slots(Construction):
     State: the value of each slot, -1 where it is unfilled. Action (slot, value), slots in turn.
 
     Args:
-        parameters: Categorical, Ordinal, Integer, and Sequence of one length.
+        parameters: Categorical, Ordinal, Integer, and (in "any" order) Sequence of one length.
         order: "any" or "fixed".
     """
 
