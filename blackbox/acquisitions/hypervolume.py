@@ -1,4 +1,4 @@
-"""Expected hypervolume improvement, in closed form on the fast engine for two and three objectives.
+"""Expected hypervolume improvement, in closed form on the fast engine for up to five objectives.
 
 What a front does not dominate is cut into boxes; what an outcome adds to the volume is the sum over
 boxes of the part of each that it dominates, a product over objectives. For independent normals
@@ -40,8 +40,8 @@ from blackbox.surrogates.exact import ExactModel
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.posterior import Posterior
 
-_CLOSED = 3  # objectives up to which boxes are few
-_DRAWS = {2: 16, 3: 4}
+_DRAWS = {2: 16, 3: 4, 4: 2}  # of more objectives one
+_MOST = 5  # objectives up to which boxes are few enough
 _BASELINE = 48  # observed rows whose noise-free values are drawn, those of the first fronts
 _BELOW = 0.1  # of the front's extent, by which the reference point lies below its worst values
 _TOP = 1e10  # stands for a box without an upper end
@@ -53,14 +53,14 @@ _LEAST = 1e-12  # share of g(l) that a box must keep to be told from nothing
 class EHVI(Acquisition):
     """Log noisy expected hypervolume improvement, for two to five objectives.
 
-    In closed form where the models are of the fast engine and not warped, and the objectives are
-    at most three; by BoTorch's quasi-Monte Carlo elsewhere (Daulton, Balandat and Bakshy 2021,
-    *Parallel Bayesian Optimization of Multiple Noisy Objectives with Expected Hypervolume
-    Improvement*; Ament et al. 2023 for the logarithm), from four objectives on with an approximate
-    partition of the volume. The reference point is a tenth of the observed feasible front's extent
-    below its worst values, as in BoTorch (Ishibuchi et al. 2011). An objective in which the front
-    has no extent, as in a front of one row, takes the extent and the worst value of all feasible
-    rows. Constraints multiply it by the probability that they hold.
+    In closed form where the models are of the fast engine and not warped; by BoTorch's quasi-Monte
+    Carlo elsewhere (Daulton, Balandat and Bakshy 2021, *Parallel Bayesian Optimization of Multiple
+    Noisy Objectives with Expected Hypervolume Improvement*; Ament et al. 2023 for the logarithm),
+    there from four objectives on with an approximate partition of the volume. The reference point
+    is a tenth of the observed feasible front's extent below its worst values, as in BoTorch
+    (Ishibuchi et al. 2011). An objective in which the front has no extent, as in a front of one
+    row, takes the extent and the worst value of all feasible rows. Constraints multiply it by the
+    probability that they hold.
 
     Args:
         reference: (m,) scores that a row must exceed in every objective to count, larger is better
@@ -96,7 +96,7 @@ class EHVI(Acquisition):
             for model in belief.objectives
             if isinstance(model, ExactModel) and math.isinf(model.outcomes.c)
         ]
-        if len(models) < m or m > _CLOSED:
+        if len(models) < m or m > _MOST:
             from blackbox.acquisitions.torch.several import noisy_ehvi
 
             return noisy_ehvi(belief, np.asarray(reference), rng)
@@ -127,7 +127,7 @@ def _completed(
         means = np.column_stack([model.moments(observed).mean[:, 0] for model in models])
         ranks = nondominated_ranks(means)
         observed = observed[np.argsort(ranks, kind="stable")[:_BASELINE]]
-    count = _DRAWS[len(models)]
+    count = _DRAWS.get(len(models), 1)
     pairs = [completed(model, observed, belief.pending, count, rng) for model in models]
     most = max(values.shape[1] for _, values in pairs)
     spread = [np.broadcast_to(values, (len(values), most)) for _, values in pairs]

@@ -23,7 +23,7 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-@pytest.mark.parametrize("m", [2, 3])
+@pytest.mark.parametrize("m", [2, 3, 4, 5])
 @pytest.mark.parametrize(
     "options",
     [{}, {"noise": 0.3, "pending": 2}, {"features": MIXED, "n": 12}, {"limited": True}],
@@ -34,7 +34,7 @@ def test_values_and_gradients(m, options):
     check_function(EHVI().build(state, rng()), state.features, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("m", [2, 3])
+@pytest.mark.parametrize("m", [2, 3, 4, 5])
 def test_boxes_fill_what_the_front_leaves(m):
     values, corner = rng().random((12, m)), np.full(m, 0.1)
     lower, upper = _partition(values, corner)
@@ -42,7 +42,7 @@ def test_boxes_fill_what_the_front_leaves(m):
     assert inside == pytest.approx(0.9**m - hypervolume(values, corner), rel=1e-9)
 
 
-@pytest.mark.parametrize("m", [2, 3])
+@pytest.mark.parametrize("m", [2, 3, 4])
 def test_it_is_the_expected_gain_of_hypervolume(m):
     state = belief(n=8, m=m)
     function = EHVI().build(state, rng())
