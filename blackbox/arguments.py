@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -26,9 +27,15 @@ def is_finite(value: object) -> TypeGuard[float]:
     return is_number(value) and abs(value) <= sys.float_info.max
 
 
-def is_whole(value: object, least: int) -> TypeGuard[int]:
-    """Whether it is a whole number of at least ``least``, and no bool."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+def is_bound(value: object) -> TypeGuard[float]:
+    """Whether it is a number that a float64 can hold, infinite ones included."""
+    return is_finite(value) or (isinstance(value, float | np.floating) and np.isinf(value))
+
+
+def is_whole(value: object, least: int, most: float = math.inf) -> TypeGuard[int]:
+    """Whether it is a whole number from ``least`` to ``most``, and no bool."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    return whole and least <= int(value) <= most  # type: ignore[call-overload]
 
 
 def is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
@@ -37,15 +44,15 @@ def is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
     return isinstance(text, str) and bool(text) and "\0" not in text
 
 
-def check_count(name: str, value: object, least: int, most: int | None = None) -> int:
-    """An int of at least ``least``, and of at most ``most`` where one is given.
+def check_count(name: str, value: object, least: int, most: int = MOST) -> int:
+    """An int from ``least`` to ``most``.
 
     Raises:
         ProblemError: it is not.
     """
     if not is_whole(value, least):
         raise ProblemError(f"{name}={value!r} must be an int of at least {least}")
-    if most is not None and value > most:
+    if value > most:
         raise ProblemError(f"{name}={value!r} must be an int of at most {most}")
     return int(value)
 

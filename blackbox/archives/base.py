@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from blackbox.archives import _keeping
 from blackbox.archives._rows import Rows, entering, ids
-from blackbox.arguments import MOST, check_count
+from blackbox.arguments import check_count
 from blackbox.batch import Array, Batch, Row
 from blackbox.errors import BatchError, ProblemError, UnsupportedError, require
 from blackbox.formulation import Floats, Problem, missing, need_problem, no_inputs
@@ -146,7 +146,7 @@ class Archive(ABC):
             BatchError: there are no elites yet.
             ProblemError: n is no int of at least 0, or ``rng`` no generator.
         """
-        n = check_count("sample: n", n, 0, MOST)
+        n = check_count("sample: n", n, 0)
         if not isinstance(rng, np.random.Generator):
             raise ProblemError(f"sample: rng={rng!r}; give a numpy.random.Generator")
         self._need_elites("sample")

@@ -12,7 +12,7 @@ from blackbox.archives._keeping import entry
 from blackbox.archives.base import Added, Archive, Ints
 from blackbox.archives.cells import CellArchive
 from blackbox.archives.grid import GridArchive
-from blackbox.arguments import MOST, check_count
+from blackbox.arguments import check_count
 from blackbox.batch import Array
 from blackbox.errors import ProblemError, StateError
 from blackbox.formulation import Floats, Problem
@@ -50,7 +50,7 @@ class DeepArchive(Archive):
             )
         if isinstance(niches, GridArchive):
             arguments["cells"] = list(niches.dims)  # of a split grid those there are now
-        self._depth = check_count("DeepArchive: depth", depth, 2, MOST)
+        self._depth = check_count("DeepArchive: depth", depth, 2)
         self._seed = check_count("DeepArchive: seed", seed, 0)
         super().__init__(niches.problem)
         self._niches = niches.build(niches.problem, **arguments)

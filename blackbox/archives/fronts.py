@@ -12,7 +12,7 @@ import numpy.typing as npt
 from blackbox.archives._fronts import Place, compiled, place
 from blackbox.archives.base import Added, Archive, Ints
 from blackbox.archives.grid import GridArchive
-from blackbox.arguments import MOST, check_count, is_whole
+from blackbox.arguments import check_count, is_whole
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError, StateError
 from blackbox.formulation import Floats, Problem
@@ -46,7 +46,7 @@ class FrontArchive(Archive):
         self, problem: Problem, cells: int | Sequence[int] = 100, *, front: int = 20
     ) -> None:
         super().__init__(problem)
-        self.front = check_count("FrontArchive: front", front, 2, MOST)
+        self.front = check_count("FrontArchive: front", front, 2)
         if not problem.objectives:
             raise ProblemError(f"FrontArchive: {problem.name} declares no objectives; declare some")
         self._grid = GridArchive(problem, cells)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blackbox.archives.base import Added, Archive, Ints
-from blackbox.arguments import MOST, check_count
+from blackbox.arguments import check_count
 from blackbox.batch import Array
 from blackbox.errors import StateError
 from blackbox.formulation import Floats, Problem
@@ -35,7 +35,7 @@ class Population(Archive):
 
     def __init__(self, problem: Problem, capacity: int) -> None:
         super().__init__(problem)
-        self._capacity = check_count(f"{type(self).__name__}: capacity", capacity, 1, MOST)
+        self._capacity = check_count(f"{type(self).__name__}: capacity", capacity, 1)
 
     @property
     def size(self) -> int:
@@ -121,7 +121,7 @@ class DominatedArchive(Population):
 
     def __init__(self, problem: Problem, capacity: int = 1000, *, neighbours: int = 3) -> None:
         super().__init__(problem, capacity)
-        self._neighbours = check_count("DominatedArchive: neighbours", neighbours, 1, MOST)
+        self._neighbours = check_count("DominatedArchive: neighbours", neighbours, 1)
 
     def arguments(self) -> dict[str, Any]:
         return {"capacity": self._capacity, "neighbours": self._neighbours}

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from blackbox.archives._neighbours import Neighbours
 from blackbox.archives.base import Added, Archive, Ints
-from blackbox.arguments import MOST, check_count, check_flag, is_finite
+from blackbox.arguments import check_count, check_flag, is_finite
 from blackbox.batch import Array
 from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem
@@ -53,7 +53,7 @@ class UnstructuredArchive(Archive):
             )
         check_flag("UnstructuredArchive: compete", compete)
         self.threshold = float(threshold)
-        self.neighbours = check_count("UnstructuredArchive: neighbours", neighbours, 1, MOST)
+        self.neighbours = check_count("UnstructuredArchive: neighbours", neighbours, 1)
         self._compete = bool(compete)
         self._near: Neighbours | None = None
 

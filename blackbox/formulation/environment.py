@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.arguments import is_number, is_whole
+from blackbox.arguments import MOST, is_number, is_whole
 from blackbox.batch import Array, Batch
 from blackbox.errors import BlackboxError, ProblemError
 from blackbox.space import Categorical, Integer, Ordinal, Parameter, Space
@@ -162,9 +162,10 @@ def _table(space: Space, scenarios: Any) -> Batch:
         if len(table) == 0:
             raise ProblemError("scenarios of the environment are empty; give at least one")
         return table
-    if scenarios is not None and not is_whole(scenarios, 1):
+    if scenarios is not None and not is_whole(scenarios, 1, MOST):
         raise ProblemError(
-            f"scenarios={scenarios!r} must be a positive int, a dict of columns, a Batch or None"
+            f"scenarios={scenarios!r} must be a positive int of at most {MOST}, a dict of columns, "
+            "a Batch or None"
         )
     most = _LISTED if scenarios is None else int(scenarios)
     every = [_values(p) for p in space] if space.cardinality <= most else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from blackbox.arguments import is_finite, is_number
+from blackbox.arguments import is_bound, is_finite
 from blackbox.batch import as_column
 from blackbox.errors import BatchError, SpaceError
 from blackbox.formulation.environment import Environment
@@ -90,7 +90,7 @@ def _range_faults(problem: Any) -> list[str]:
     wrong = []
     for c in problem.constraints:
         if (
-            not _numbers(c.lower, c.upper)
+            not (is_bound(c.lower) and is_bound(c.upper))
             or not c.lower <= c.upper
             or (math.isinf(c.lower) and math.isinf(c.upper))
         ):
@@ -106,10 +106,6 @@ def _range_faults(problem: Any) -> list[str]:
                 f"and at least {_NARROWEST} apart"
             )
     return wrong
-
-
-def _numbers(*values: object) -> bool:
-    return all(is_number(v) for v in values)
 
 
 def _fidelity_faults(problem: Any) -> list[str]:

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from blackbox.errors import ProblemError
+from blackbox.batch import as_column
+from blackbox.errors import BatchError, ProblemError, SpaceError
 from blackbox.space import Parameter
 
 
@@ -117,6 +118,14 @@ class Fidelity:
 
     parameter: Parameter
     target: Any
+
+    def __post_init__(self) -> None:
+        try:
+            checked = self.parameter.check(as_column(self.name, [self.target]))
+        except (SpaceError, BatchError, AttributeError):
+            return  # said where the problem is checked, with what else is wrong there
+        if self.parameter.size is None:  # in the column's own type: 5, not 5.0
+            object.__setattr__(self, "target", checked.tolist()[0])
 
     @property
     def name(self) -> str:

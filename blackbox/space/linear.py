@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.arguments import is_number
+from blackbox.arguments import is_bound
 from blackbox.batch import Array, Batch
 from blackbox.errors import SpaceError
 from blackbox.space.choices import Ordinal
@@ -63,9 +63,9 @@ class LinearConstraint:
             raise SpaceError("LinearConstraint: coefficients are empty; name at least one input")
         for bound in ("lower", "upper"):
             value = getattr(self, bound)
-            if not is_number(value):
+            if not is_bound(value):
                 raise SpaceError(f"LinearConstraint: {bound}={value!r} must be a number")
-        if math.isnan(self.lower) or math.isnan(self.upper) or self.lower > self.upper:
+        if self.lower > self.upper:
             raise SpaceError(
                 f"LinearConstraint: lower={self.lower} must not be above upper={self.upper}"
             )

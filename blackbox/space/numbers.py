@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from blackbox.arguments import is_number, is_whole
+from blackbox.arguments import MOST, is_number, is_whole
 from blackbox.batch import Array
 from blackbox.errors import SpaceError
 from blackbox.space.parameter import Cube, Parameter, check_name, finite
@@ -185,8 +185,10 @@ def _freeze(
         raise SpaceError(f"parameter {name!r}: low={low} is above high={high}; swap them")
     if log and low <= 0:
         raise SpaceError(f"parameter {name!r}: low={low} must be positive on a log scale")
-    if size is not None and not is_whole(size, 1):
-        raise SpaceError(f"parameter {name!r}: size={size!r} must be a positive int or None")
+    if size is not None and not is_whole(size, 1, MOST):
+        raise SpaceError(
+            f"parameter {name!r}: size={size!r} must be a positive int of at most {MOST} or None"
+        )
     fields = {"name": name, "low": low, "high": high, "log": bool(log)}
     for field, value in {**fields, "dim": None if size is None else int(size)}.items():
         object.__setattr__(parameter, field, value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from blackbox.arguments import is_whole
+from blackbox.arguments import MOST, is_whole
 from blackbox.batch import Array, Batch, Row, as_column
 from blackbox.errors import SpaceError
 from blackbox.space.linear import LinearConstraint, Polytope
@@ -183,8 +183,8 @@ class Space:
             SpaceError: ``n`` is no int of at least 0, ``rng`` no generator, or no row satisfies
                 the linear constraints.
         """
-        if not is_whole(n, 0):
-            raise SpaceError(f"draw(n={n!r}): n must be an int of at least 0")
+        if not is_whole(n, 0, MOST):
+            raise SpaceError(f"draw(n={n!r}): n must be an int from 0 to {MOST}")
         if not isinstance(rng, np.random.Generator):
             raise SpaceError(f"draw(rng={rng!r}): give a generator, as np.random.default_rng(0)")
         if self._polytope is not None:

@@ -16,6 +16,8 @@ from blackbox.errors import SpaceError
 from blackbox.space.choices import check_values, value_table
 from blackbox.space.parameter import Cube, Parameter, check_name, finite
 
+_NAMED = 1_000_000  # parts or items that a number stands for at most, or tokens
+
 
 @dataclass(frozen=True)
 class Simplex(Parameter):
@@ -194,13 +196,13 @@ class Sequence(Parameter):
         bounds = length if isinstance(length, tuple | list) else (length, length)
         if (
             len(bounds) != 2
-            or not all(is_whole(b, 0) for b in bounds)
+            or not all(is_whole(b, 0, _NAMED) for b in bounds)
             or bounds[0] > bounds[1]
             or bounds[1] < 1
         ):
             raise SpaceError(
                 f"parameter {name!r}: length={length!r} must be a positive int, or "
-                "(shortest, longest) with 0 <= shortest <= longest"
+                f"(shortest, longest) with 0 <= shortest <= longest <= {_NAMED}"
             )
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "alphabet", tokens)
@@ -288,6 +290,9 @@ class Sequence(Parameter):
 def _names(name: str, field: str, values: Iterable[Any] | int) -> tuple[Any, ...]:
     if isinstance(values, Iterable):
         return check_values(name, values)
-    if not is_whole(values, 1):
-        raise SpaceError(f"parameter {name!r}: {field}={values!r} must be a positive int or a list")
+    if not is_whole(values, 1, _NAMED):
+        raise SpaceError(
+            f"parameter {name!r}: {field}={values!r} must be a positive int of at most {_NAMED} "
+            "or a list"
+        )
     return tuple(range(int(values)))

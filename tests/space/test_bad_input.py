@@ -39,7 +39,11 @@ DECLARATIONS: list[tuple[Any, str]] = [
     (lambda: Real("x", -1e308, 1e308), "parameter 'x': the range -1e.308 to 1e.308 overflows"),
     (lambda: Real("x", 0, 10**400), "parameter 'x': high=1000.* must be finite"),
     (lambda: Real("x", 0, 1, log=True), "parameter 'x': low=0.0 must be positive on a log scale"),
-    (lambda: Real("x", 0, 1, size=0), "parameter 'x': size=0 must be a positive int or None"),
+    (
+        lambda: Real("x", 0, 1, size=0),
+        "parameter 'x': size=0 must be a positive int of at most 2147483647 or None",
+    ),
+    (lambda: Real("x", 0, 1, size=10**400), "must be a positive int of at most 2147483647 or None"),
     (lambda: Real("x", 0, 1, size=2.0), "parameter 'x': size=2.0 must be a positive int"),  # type: ignore[arg-type]
     (lambda: Real("x", 0, 1, size=True), "parameter 'x': size=True must be a positive int"),
     (lambda: Real("x", 0, 1, log="no"), "parameter 'x': log='no' must be True or False"),  # type: ignore[arg-type]
@@ -64,12 +68,28 @@ DECLARATIONS: list[tuple[Any, str]] = [
     (lambda: Ordinal("o", []), "parameter 'o': values are empty"),
     (lambda: Simplex("m", ["a"]), r"parameter 'm': parts=\['a'\]; give at least two"),
     (lambda: Simplex("m", 1), r"parameter 'm': parts=\[0\]; give at least two"),
-    (lambda: Simplex("m", 0), "parameter 'm': parts=0 must be a positive int or a list"),
+    (
+        lambda: Simplex("m", 0),
+        "parameter 'm': parts=0 must be a positive int of at most 1000000 or a list",
+    ),
     (lambda: Simplex("m", ["a", "a"]), "parameter 'm': value 'a' is given twice"),
     (lambda: Simplex("m", [1, "1"]), "parameter 'm': value '1' is given twice"),
-    (lambda: Simplex("m", 2.5), "parameter 'm': parts=2.5 must be a positive int or a list"),  # type: ignore[arg-type]
-    (lambda: Permutation("t", 0), "parameter 't': items=0 must be a positive int or a list"),
-    (lambda: Permutation("t", True), "parameter 't': items=True must be a positive int or a list"),
+    (
+        lambda: Simplex("m", 2.5),
+        "parameter 'm': parts=2.5 must be a positive int of at most 1000000 or a list",
+    ),  # type: ignore[arg-type]
+    (
+        lambda: Simplex("m", 10**400),
+        "parameter 'm': parts=1000.* must be a positive int of at most",
+    ),
+    (
+        lambda: Permutation("t", 0),
+        "parameter 't': items=0 must be a positive int of at most 1000000 or a list",
+    ),
+    (
+        lambda: Permutation("t", True),
+        "parameter 't': items=True must be a positive int of at most 1000000 or a list",
+    ),
     (lambda: Permutation("t", ["a", "a"]), "parameter 't': value 'a' is given twice"),
     (lambda: Sequence("s", [], 3), "parameter 's': values are empty"),
     (lambda: Sequence("s", ["a", ""], 3), r"parameter 's': tokens \['a', ''\] must be non-empty"),
@@ -79,6 +99,10 @@ DECLARATIONS: list[tuple[Any, str]] = [
     (lambda: Sequence("s", "AB", 0), "parameter 's': length=0 must be a positive int, or"),
     (lambda: Sequence("s", "AB", (3, 2)), r"parameter 's': length=\(3, 2\) must be a positive int"),
     (lambda: Sequence("s", "AB", (1, 2, 3)), r"parameter 's': length=\(1, 2, 3\) must be"),  # type: ignore[arg-type]
+    (
+        lambda: Sequence("s", "AB", 10**400),
+        "parameter 's': length=1000.* must be a positive int, or",
+    ),
     (lambda: Sequence("s", "AB", 2.0), "parameter 's': length=2.0 must be a positive int"),  # type: ignore[arg-type]
     (Space, "a Space needs at least one parameter"),
     (lambda: Space("x"), "'x' is a str; give parameters such as Real"),  # type: ignore[arg-type]
@@ -162,7 +186,7 @@ def test_wrong_values(parameter: Parameter, values: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda s: s.draw(-1, np.random.default_rng(0)), r"draw\(n=-1\): n must be an int of at"),
+        (lambda s: s.draw(-1, np.random.default_rng(0)), r"draw\(n=-1\): n must be an int from 0"),
         (lambda s: s.draw(1.5, np.random.default_rng(0)), r"draw\(n=1.5\)"),
         (lambda s: s.draw(3, 0), r"draw\(rng=0\): give a generator, as np.random.default_rng"),
         (lambda s: s.decode("a"), r"points are 'a'; give \(n, 1\) numbers"),

@@ -7,7 +7,7 @@ from numbers import Integral
 
 from blackbox.archives import Archive, CVTArchive, GridArchive
 from blackbox.archives._placing import worth_compiling
-from blackbox.arguments import MOST, check_count
+from blackbox.arguments import check_count
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem, need_problem
@@ -53,7 +53,7 @@ class ElitesOptimizer(Optimizer):
     ) -> None:
         super().__init__(problem, seed=seed)
         name = type(self).__name__
-        self._batch_size = check_count(f"{name}: batch_size", batch_size, 1, MOST)
+        self._batch_size = check_count(f"{name}: batch_size", batch_size, 1)
         need_variation(name, variation)
         self.archive = archive
         self._variation = variation

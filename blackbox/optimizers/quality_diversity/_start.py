@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from blackbox.arguments import MOST, check_count
+from blackbox.arguments import check_count
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
 from blackbox.optimizer import Optimizer
@@ -36,7 +36,7 @@ class Start:
             )
         self._owner = owner
         self._init = init
-        self._left = check_count(f"{name}: n_init", n, 0, MOST)
+        self._left = check_count(f"{name}: n_init", n, 0)
         self._inner = Lineage()  # init's own ids of rows that are out
 
     def ask(self, n: int) -> Batch:

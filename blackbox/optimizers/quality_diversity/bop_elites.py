@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blackbox.archives import GridArchive
-from blackbox.arguments import MOST, check_count, is_finite
+from blackbox.arguments import check_count, is_finite
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError, TellError, require
 from blackbox.formulation import Problem
@@ -77,7 +77,7 @@ class BOPElites(Optimizer):
         self._learning = Learning(problem, self._features, ExactGP(warp=False), (), "cpu")
         if n_init is None:
             n_init = max(8, 4 * self._features.width)
-        n_init = check_count("BOPElites: n_init", n_init, 0, MOST)
+        n_init = check_count("BOPElites: n_init", n_init, 0)
         if floor is not None and not is_finite(floor):
             raise ProblemError(f"BOPElites: floor={floor!r} must be finite or None")
         self._floor = floor

@@ -9,7 +9,7 @@ import numpy as np
 
 from blackbox.archives import Archive
 from blackbox.archives._placing import worth_compiling
-from blackbox.arguments import MOST, check_count, is_number
+from blackbox.arguments import check_count, is_number
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
@@ -125,6 +125,6 @@ def check_emitters(owner: Optimizer, emitters: object, batch_size: object, sigma
     """
     name = type(owner).__name__
     check_count(f"{name}: emitters", emitters, 1, MOST_EMITTERS)
-    check_count(f"{name}: batch_size", batch_size, 2, MOST)
+    check_count(f"{name}: batch_size", batch_size, 2)
     if not (is_number(sigma) and 0 < sigma <= 1):
         raise ProblemError(f"{name}: sigma={sigma!r} must lie in (0, 1]: a share of the range")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from blackbox.archives import Archive
-from blackbox.arguments import MOST, check_count
+from blackbox.arguments import check_count
 from blackbox.batch import Array, Batch
 from blackbox.errors import ProblemError, UnsupportedError
 from blackbox.optimizer import ALL_PARAMETERS, Optimizer, Supports
@@ -45,7 +45,7 @@ class Replicated(Optimizer):
                 "scenarios, or of gradients, mean nothing"
             )
         self.inner = optimizer
-        self._replicates = check_count("Replicated: replicates", replicates, 2, MOST)
+        self._replicates = check_count("Replicated: replicates", replicates, 2)
         self._due: list[int] = []  # inner ids of replicates not yet asked
         self._of: dict[int, int] = {}  # id of each row that is out: inner id
         self._told: dict[int, list[list[float]]] = {}  # inner id: outcomes of told replicates
@@ -110,7 +110,7 @@ def corrected(archive: Archive, replicates: int = 32) -> Archive:
     """
     if not isinstance(archive, Archive):
         raise ProblemError(f"corrected: archive={archive!r}; give an Archive")
-    replicates = check_count("corrected: replicates", replicates, 1, MOST)
+    replicates = check_count("corrected: replicates", replicates, 1)
     elites, problem = archive.elites, archive.problem
     made = archive.like()
     if not len(elites):

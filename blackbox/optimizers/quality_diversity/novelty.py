@@ -9,7 +9,7 @@ import numpy as np
 from blackbox.archives import UnstructuredArchive
 from blackbox.archives._neighbours import Neighbours
 from blackbox.archives.population import Population
-from blackbox.arguments import MOST, check_count, check_flag
+from blackbox.arguments import check_count, check_flag
 from blackbox.batch import Batch
 from blackbox.formulation import Floats, Problem
 from blackbox.metrics.pareto import nondominated_ranks
@@ -62,7 +62,7 @@ class NoveltySearch(ElitesOptimizer):
         seed: int | None = None,
     ) -> None:
         check_flag("NoveltySearch: competition", competition)
-        check_count("NoveltySearch: population_size", population_size, 1, MOST)
+        check_count("NoveltySearch: population_size", population_size, 1)
         memory = UnstructuredArchive(problem, threshold, neighbours=neighbours)
         super().__init__(
             problem,

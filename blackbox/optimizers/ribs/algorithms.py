@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from blackbox.archives import Archive, CVTArchive, GridArchive
-from blackbox.arguments import MOST, check_choice, check_count, is_finite
+from blackbox.arguments import check_choice, check_count, is_finite
 from blackbox.errors import ProblemError, require
 from blackbox.formulation import Problem
 from blackbox.optimizers.quality_diversity._elites import archive_of
@@ -53,7 +53,7 @@ class IsoLine(Scheduled):
         super().__init__(problem, seed=seed)
         self._ribs = require("ribs", "ribs")
         self._cells = _soft(archive_of(problem, cells))
-        self._size = check_count("batch_size", batch_size, 1, MOST)
+        self._size = check_count("batch_size", batch_size, 1)
         self._steps = Variation(iso=iso, line=line)
         self._start()
 
@@ -121,7 +121,7 @@ class CMAMAE(Scheduled):
         self._cells = _soft(cells)
         self._thresholds = _soft(cells, learning_rate, threshold_min)
         self._emitters = check_count("emitters", emitters, 1, MOST_EMITTERS)
-        self._size = check_count("batch_size", batch_size, 2, MOST)
+        self._size = check_count("batch_size", batch_size, 2)
         self._sigma0, self._es = float(sigma0), es
         self._start()
 
