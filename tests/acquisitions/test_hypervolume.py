@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import blackbox as bb
 from blackbox.acquisitions.hypervolume import (
     EHVI,
     HypervolumeImprovement,
@@ -45,9 +46,9 @@ def test_boxes_fill_what_the_front_leaves(m):
 @pytest.mark.parametrize("m", [2, 3, 4])
 def test_it_is_the_expected_gain_of_hypervolume(m):
     state = belief(n=8, m=m)
-    function = EHVI().build(state, rng())
-    assert isinstance(function, HypervolumeImprovement)
     corner = reference_point(state.scores)
+    function = EHVI(reference=tuple(corner)).build(state, rng())
+    assert isinstance(function, HypervolumeImprovement)
     before = hypervolume(state.scores, corner)
     unit = np.prod([model.outcomes.scale for model in state.objectives])
     normal = rng(3).standard_normal((4000, m))
@@ -64,7 +65,8 @@ def test_botorch_agrees_where_there_is_noise_and_rows_are_awaited():
     state = belief(m=2, noise=0.2, pending=2)
     unit = np.prod([model.outcomes.scale for model in state.objectives] / state.scores.std(axis=0))
     reference = reference_point(state.scores)
-    closed = np.mean([np.exp(EHVI().build(state, rng(s)).values(NEW)) for s in range(8)], axis=0)
+    recipe = EHVI(reference=tuple(reference))
+    closed = np.mean([np.exp(recipe.build(state, rng(s)).values(NEW)) for s in range(8)], axis=0)
     sampled = np.mean(
         [np.exp(noisy_ehvi(state, reference, rng(s)).values(NEW)) for s in range(4)], axis=0
     )
@@ -87,3 +89,18 @@ def test_reference_point():
     single = np.array([[1.0, 2.0], [0.0, 1.0], [-1.0, 0.0]])
     np.testing.assert_allclose(reference_point(single), [-1.2, -0.2])
     np.testing.assert_allclose(reference_point(np.zeros((1, 2))), [-0.1, -0.1])
+    np.testing.assert_allclose(reference_point(front, 1.0), [-4.0, -10.0])
+
+
+def test_half_of_the_rows_look_far_below_the_front():
+    state = belief(m=2)
+    values = [EHVI().build(state, rng(s)).values(NEW) for s in range(8)]
+    assert len({tuple(v) for v in values}) == 2
+
+
+@pytest.mark.slow
+def test_a_front_of_one_row_at_the_border_is_left():
+    # Without a margin, what little is unknown of f1 at x1 = 0 was worth more than all other rows.
+    problem = bb.problems.ZDT2(6)
+    study = bb.Study(problem, bb.Bayes(problem, seed=0)).run(50)
+    assert hypervolume(problem.scores(study.history), np.array([-1.1, -1.1])) > 0.5
