@@ -44,10 +44,11 @@ _DRAWS = {2: 16, 3: 4, 4: 2}  # of more objectives one
 _MARGIN = 1e-3  # standardised scores by which a front must be exceeded
 _MOST = 5  # objectives up to which boxes are few enough
 _BASELINE = 48  # observed rows whose noise-free values are drawn, those of the first fronts
-# Parts of the front's extent by which the reference point lies below its worst values. With a tenth
-# alone a front that began in the middle stayed there; with its whole extent alone it was filled
-# less evenly (measured on ZDT, DTLZ2 and the RE suite).
-_NEAR, _FAR = 0.1, 1.0
+# How far the reference point lies below the front's worst values, by turns: a tenth of its extent, or
+# so far that the volume is this many times that of the front's own box. With the first alone a front
+# that began in the middle stayed there; with the second alone it was filled less evenly, the more so
+# the more objectives share in it (measured on ZDT, DTLZ2 and the RE suite).
+_NEAR, _FAR = 0.1, 4.0
 _TOP = 1e10  # stands for a box without an upper end
 _CELLS = 2**18  # points times boxes at once
 _LEAST = 1e-12  # share of g(l) that a box must keep to be told from nothing
@@ -62,8 +63,8 @@ class EHVI(Acquisition):
     Noisy Objectives with Expected Hypervolume Improvement*; Ament et al. 2023 for the logarithm),
     there from four objectives on with an approximate partition of the volume. The reference point
     is below the worst values of the observed feasible front: by a tenth of its extent, as in
-    BoTorch (Ishibuchi et al. 2011), or by the whole of it, which makes extreme rows worth more and
-    the front grow; each for half of the rows, at random. An objective in which the front has no
+    BoTorch (Ishibuchi et al. 2011), or, for half of the rows, at random, so far that the volume is
+    four times that of its box, which makes extreme rows worth more and the front grow. An objective in which the front has no
     extent, as in a front of one row, takes the extent and the worst value of all feasible rows. A
     score must exceed those of the front by a thousandth of the standard deviation of all, or an
     uncertainty of nearly nothing would count for much along the border of a space. Constraints
@@ -97,7 +98,7 @@ class EHVI(Acquisition):
         m = len(belief.objectives)
         if self.reference is not None:
             need_sized("EHVI: reference", self.reference, m)
-        below = _FAR if rng.random() < 0.5 else _NEAR
+        below = _FAR ** (1 / m) - 1 if rng.random() < 0.5 else _NEAR
         reference = self.reference or tuple(reference_point(belief.scores[belief.feasible], below))
         models = [
             model
