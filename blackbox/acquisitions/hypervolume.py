@@ -44,10 +44,10 @@ _DRAWS = {2: 16, 3: 4, 4: 2}  # of more objectives one
 _MARGIN = 1e-3  # standardised scores by which a front must be exceeded
 _MOST = 5  # objectives up to which boxes are few enough
 _BASELINE = 48  # observed rows whose noise-free values are drawn, those of the first fronts
-# How far the reference point lies below the front's worst values, by turns: a tenth of its extent, or
-# so far that the volume is this many times that of the front's own box. With the first alone a front
-# that began in the middle stayed there; with the second alone it was filled less evenly, the more so
-# the more objectives share in it (measured on ZDT, DTLZ2 and the RE suite).
+# How far the reference point lies below the front's worst values, by turns: a tenth of its extent,
+# or so far that the volume is this many times that of the front's own box. With the first alone a
+# front that began in the middle stayed there; with the second alone it was filled less evenly, the
+# more so the more objectives share in it (measured on ZDT, DTLZ2 and the RE suite).
 _NEAR, _FAR = 0.1, 4.0
 _TOP = 1e10  # stands for a box without an upper end
 _CELLS = 2**18  # points times boxes at once
@@ -64,11 +64,11 @@ class EHVI(Acquisition):
     there from four objectives on with an approximate partition of the volume. The reference point
     is below the worst values of the observed feasible front: by a tenth of its extent, as in
     BoTorch (Ishibuchi et al. 2011), or, for half of the rows, at random, so far that the volume is
-    four times that of its box, which makes extreme rows worth more and the front grow. An objective in which the front has no
-    extent, as in a front of one row, takes the extent and the worst value of all feasible rows. A
-    score must exceed those of the front by a thousandth of the standard deviation of all, or an
-    uncertainty of nearly nothing would count for much along the border of a space. Constraints
-    multiply it by the probability that they hold.
+    four times that of its box, which makes extreme rows worth more and the front grow. An
+    objective in which the front has no extent, as in a front of one row, takes the extent and the
+    worst value of all feasible rows. A score must exceed those of the front by a thousandth of the
+    standard deviation of all, or an uncertainty of nearly nothing would count for much along the
+    border of a space. Constraints multiply it by the probability that they hold.
 
     Args:
         reference: (m,) scores that a row must exceed in every objective to count, larger is better
