@@ -151,7 +151,7 @@ def table(results: Results) -> Path:
     }
     rows = medians(losses, cases, names)
     for row in rows:
-        row.update({o: -row[o] for o in names if row[o] is not None})
+        row.update({o: 0.0 - row[o] for o in names if row[o] is not None})  # no -0
     references = [
         f"{c} {[float(v[0]) for v in _known(c).reference.columns().values()]}" for c in cases
     ]
