@@ -183,7 +183,7 @@ def table(results: Results) -> Path:
             *NOTES,
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.ran,
         libraries=("numpy", "scikit-learn", "optuna"),
         command="bayes llambo",
     )

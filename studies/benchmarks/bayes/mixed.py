@@ -76,7 +76,7 @@ def table(results: Results) -> Path:
             *NOTES,
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.ran,
         libraries=("numpy", "optuna", "pymoo"),
         command="bayes mixed",
     )

@@ -110,7 +110,7 @@ def table(results: Results) -> Path:
             *NOTES,
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.ran,
         libraries=("numpy", "scipy", "optuna"),
         command="bayes noisy",
     )

@@ -65,7 +65,7 @@ def table(results: Results) -> Path:
             "is its facade for hyperparameters (a random forest). All else are defaults.",
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.ran,
         libraries=("numpy", "scipy", "torch"),
         command="bayes regret",
     )

@@ -273,6 +273,11 @@ class Results:
         ran = {optimizer for _, optimizer, _ in self._data}
         return [name for name in self.versions if name in ran]
 
+    @property
+    def ran(self) -> range:
+        """The seeds that some optimizer has run on some problem."""
+        return range(1 + max((seed for _, _, seed in self._data), default=-1))
+
     def seeds(self, problem: str, optimizer: str) -> dict[int, dict[str, Any]]:
         """What each seed measured."""
         return {

@@ -170,7 +170,7 @@ def table(results: Results) -> Path:
             *NOTES,
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.ran,
         libraries=("numpy", "botorch", "optuna", "pymoo", "moocore"),
         command="bayes several",
     )

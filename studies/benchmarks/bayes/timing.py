@@ -77,7 +77,7 @@ def table(results: Results) -> Path:
             "Memory after the last round: of the optimizer's process, libraries included.",
             *results.notes(),
         ],
-        seeds=range(results.suite.seeds),
+        seeds=results.ran,
         libraries=("numpy", "scipy", "torch"),
         command="bayes timing",
     )
