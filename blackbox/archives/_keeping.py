@@ -114,7 +114,7 @@ def entry(state: Mapping[str, Any], key: str) -> Any:
 
 
 def array(name: str, value: object, like: Array, n: int | None = None) -> Array:
-    """(n, ...) an array of the type and width of another one, none of its numbers infinite.
+    """(n, ...) an array of the type and width of another one, of n rows where n is given.
 
     Raises:
         StateError: it is none.
@@ -123,7 +123,8 @@ def array(name: str, value: object, like: Array, n: int | None = None) -> Array:
         made = cast(np.asarray(value), like.dtype)
     except (TypeError, ValueError, OverflowError):
         made = np.zeros(())
-    if made.ndim != like.ndim or made.shape[1:] != like.shape[1:] or len(made) != (n or len(made)):
+    fits = made.ndim == like.ndim and made.shape[1:] == like.shape[1:]
+    if not fits or (n is not None and len(made) != n):
         wanted = ("n" if n is None else n, *like.shape[1:])
         raise StateError(
             f"load_state: {name!r} of the state is {value!r:.60}, where {like.dtype} of shape "

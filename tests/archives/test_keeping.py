@@ -310,3 +310,12 @@ def test_a_column_of_mixed_types_is_text_in_parquet(tmp_path: Path) -> None:
     archive.to_parquet(tmp_path / "elites.parquet")
     kinds = pd.read_parquet(tmp_path / "elites.parquet")["kind"].tolist()
     assert [None if pd.isna(kind) else kind for kind in kinds] == ["auto", None, "2.5", "True"]
+
+
+def test_a_state_whose_first_column_alone_is_empty_is_refused() -> None:
+    archive = filled("grid", 1)
+    state = archive.state()
+    first = next(iter(state["own"]))
+    state["own"][first] = state["own"][first][:0]
+    with pytest.raises(StateError, match="of the state is"):
+        KINDS["grid"](PLANE).load_state(state)
