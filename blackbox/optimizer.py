@@ -283,7 +283,15 @@ class Optimizer(ABC):
             self._load_state(state["own"])
         except StateError:
             raise
-        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        # PyTorch raises RuntimeError for weights of other shapes.
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+            RuntimeError,
+        ) as error:
             raise StateError(
                 f"load_state_dict: the state is damaged ({type(error).__name__}: {error}); give "
                 "what state_dict() returned, to an optimizer that is built anew"

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 import blackbox as bb
-from blackbox.errors import ProblemError, SpaceError, UnsupportedError
+from blackbox.errors import ProblemError, SpaceError, StateError, UnsupportedError
 from blackbox.gflownets import DetailedBalance, FlowMatching, SubTrajectoryBalance
 from blackbox.optimizers.gflownets import Policy
 from blackbox.state import pack, unpack
@@ -277,6 +277,15 @@ def test_state_holds_the_network_and_goes_on_exactly():
         for optimizer in (first, again):
             optimizer.tell(rows.with_columns(**matches(rows)))
     assert first.sample(20) == again.sample(20)
+
+
+def test_a_network_of_another_shape_is_refused():
+    state = bb.OrderPreservingGFN(MATCHES, policy=QUICK, seed=0).state_dict()
+    weights = state["own"]["sampler"]["weights"]
+    name = next(iter(weights))
+    weights[name] = np.zeros((1, *weights[name].shape), dtype=np.float32)
+    with pytest.raises(StateError, match="the state is damaged"):
+        bb.OrderPreservingGFN(MATCHES, policy=QUICK, seed=0).load_state_dict(state)
 
 
 @pytest.mark.parametrize(
