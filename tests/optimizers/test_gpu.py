@@ -13,6 +13,7 @@ from blackbox.optimizers.gflownets import Policy
 from blackbox.state import pack, unpack
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.model import Data
+from tests.optimizers.test_bayes import Taste, Windy
 
 pytestmark = pytest.mark.gpu
 
@@ -69,16 +70,6 @@ LIMITED = bb.problem(
 )
 
 
-class Taste(bb.Problem):
-    """Somebody who can say which of two rows is better."""
-
-    space = bb.Space(bb.Real("x", 0, 1, size=2))
-    objectives = [bb.Preference("taste")]
-
-    def evaluate_batch(self, b):
-        return {"taste": -((b["x"] - 0.3) ** 2).sum(axis=1)}
-
-
 class Slopes(bb.Problem):
     """A bowl that tells its slopes."""
 
@@ -87,17 +78,6 @@ class Slopes(bb.Problem):
 
     def evaluate(self, p):
         return {"y": float(((p["x"] - 0.3) ** 2).sum()), "dy": 2 * (p["x"] - 0.3)}
-
-
-class Windy(bb.Problem):
-    """The best design without wind is not the best for all winds."""
-
-    space = bb.Space(bb.Real("x", 0, 1))
-    objectives = [bb.Minimize("y")]
-    environment = bb.Environment(bb.Real("w", 0, 1), scenarios=4)
-
-    def evaluate(self, p):
-        return (p["x"] - 0.3) ** 2 + 0.8 * p["x"] * p["w"]
 
 
 SUBJECTS = {
