@@ -66,9 +66,9 @@ class EHVI(Acquisition):
     BoTorch (Ishibuchi et al. 2011), or, for half of the rows, at random, so far that the volume is
     four times that of its box, which makes extreme rows worth more and the front grow. An
     objective in which the front has no extent, as in a front of one row, takes the extent and the
-    worst value of all feasible rows. A score must exceed those of the front by a thousandth of the
-    standard deviation of all, or an uncertainty of nearly nothing would count for much along the
-    border of a space. Constraints multiply it by the probability that they hold.
+    worst value of all feasible rows. In closed form a score must exceed those of the front by a
+    thousandth of the standard deviation of all, or an uncertainty of nearly nothing would count for
+    much along the border of a space. Constraints multiply it by the probability that they hold.
 
     Args:
         reference: (m,) scores that a row must exceed in every objective to count, larger is better
