@@ -60,6 +60,8 @@ def timed(case: Speed, seed: int, *, device: str) -> dict[str, Any]:
 def table(results: Results) -> Path:
     """Trajectories a second of both, and their ratios."""
     devices = {run["device"] for name in results.cases for run in results.runs(name, GPU)}
+    if not devices:
+        raise SystemExit("nothing ran on a GPU: the table stays as it is")
     return write_table(
         "gfn_device",
         "Trajectory balance on a GPU",
