@@ -219,6 +219,23 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"objectives": [bb.Preference("p")]},
         "evaluate sees one row, and a Preference orders several; define evaluate_batch, or none",
     ),
+    (
+        {"reference": {"loss": 1.0}},
+        r"reference is \{'loss': 1.0\}; give a Batch of one row with .*'acc'\], or None",
+    ),
+    ({"reference": bb.Batch({"loss": [1.0]})}, "reference is Batch.*; give a Batch of one row"),
+    (
+        {"reference": bb.Batch({"loss": [1.0, 2.0], "acc": [0.0, 0.0]})},
+        "reference is Batch.*; give a Batch of one",
+    ),
+    (
+        {"reference": bb.Batch({"loss": [np.inf], "acc": [0.0]})},
+        "reference is Batch.*; give a Batch of one row",
+    ),
+    (
+        {"reference": bb.Batch({"loss": ["low"], "acc": [0.0]})},
+        "reference is Batch.*; give a Batch of one row",
+    ),
     ({"evaluate_batch": lambda b: {}}, "evaluate and evaluate_batch defined; define one"),
     ({"evaluate": None}, "neither evaluate nor evaluate_batch defined; define one"),
 ]

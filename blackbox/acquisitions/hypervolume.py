@@ -72,7 +72,8 @@ class EHVI(Acquisition):
 
     Args:
         reference: (m,) scores that a row must exceed in every objective to count, larger is better
-            as in ``problem.scores``; None infers them.
+            as in ``problem.scores``; None infers them. ``Bayes`` by itself gives those of the
+            problem's ``reference``.
 
     Raises:
         ProblemError: ``reference`` is no such numbers.
@@ -85,6 +86,13 @@ class EHVI(Acquisition):
         if self.reference is not None:
             reference = checked_numbers("EHVI: reference", self.reference)
             object.__setattr__(self, "reference", reference)
+
+    @classmethod
+    def of(cls, problem: Problem) -> EHVI:
+        """With the reference point that the problem declares, if it does."""
+        if problem.reference is None:
+            return cls()
+        return cls(tuple(problem.scores(problem.reference)[0].tolist()))
 
     def checked(self, problem: Problem) -> None:
         super().checked(problem)

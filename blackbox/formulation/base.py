@@ -45,6 +45,8 @@ class Problem:
         measures: measured outcomes by which elites differ.
         fidelity: an input that makes evaluations cheaper, or None.
         environment: inputs that the user of the result cannot choose, or None.
+        reference: one row of outcomes, the worst objectives that are of any use: the hypervolume's
+            reference point where there are several; None where none is known.
         about: what the problem is, in words, for language models and reports.
     """
 
@@ -54,6 +56,7 @@ class Problem:
     measures: Sequence[Measure] = ()
     fidelity: Fidelity | None = None
     environment: Environment | None = None
+    reference: Batch | None = None
     about: str = ""
 
     @property
@@ -229,6 +232,8 @@ class Problem:
             declared["fidelity"] = {"parameter": spec, "target": self.fidelity.target}
         if self.environment:
             declared["environment"] = self.environment.spec()
+        if self.reference is not None:
+            declared["reference"] = self.scores(self.reference)[0].tolist()
         return declared
 
 
@@ -271,7 +276,7 @@ class _FunctionProblem(Problem):
 _DEFAULT_OBJECTIVES = (Minimize("y"),)
 
 
-def problem(
+def problem(  # noqa: PLR0913 - what a class would declare, one keyword each
     function: Callable[[Row], float | Mapping[str, float]] | Callable[[Batch], Any],
     space: Space,
     objectives: Sequence[Objective] | Objective = _DEFAULT_OBJECTIVES,
@@ -282,6 +287,7 @@ def problem(
     fidelity: Fidelity | None = None,
     environment: Environment | None = None,
     cost: Callable[[Batch], npt.ArrayLike] | None = None,
+    reference: Batch | None = None,
     about: str = "",
 ) -> Problem:
     """A problem from a function.
@@ -297,6 +303,7 @@ def problem(
         fidelity: an input that makes evaluations cheaper, or None.
         environment: inputs that the user of the result cannot choose, or None.
         cost: (n,) cost of each row of a Batch, known before the evaluation.
+        reference: one row of outcomes, the reference point of the hypervolume, or None.
         about: what the problem is, in words.
 
     Raises:
@@ -312,6 +319,7 @@ def problem(
         "measures": _listed(measures),
         "fidelity": fidelity,
         "environment": environment,
+        "reference": reference,
         "about": about,
     }
     if cost is not None:

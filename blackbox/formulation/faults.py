@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from blackbox.arguments import is_bound, is_finite
-from blackbox.batch import as_column
+from blackbox.batch import Batch, as_column
 from blackbox.errors import BatchError, SpaceError
 from blackbox.formulation.environment import Environment
 from blackbox.formulation.outcomes import (
@@ -60,6 +60,7 @@ def faults(problem: Any) -> list[str]:
         *_fidelity_faults(problem),
         *_environment_faults(problem),
         *_preference_faults(problem),
+        *_reference_faults(problem),
         *_method_faults(problem),
     ]
 
@@ -144,6 +145,17 @@ def _environment_faults(problem: Any) -> list[str]:
                 "the objective, or declare no environment"
             )
     return wrong
+
+
+def _reference_faults(problem: Any) -> list[str]:
+    reference, names = problem.reference, [o.name for o in problem.objectives]
+    if reference is None:
+        return []
+    if isinstance(reference, Batch) and len(reference) == 1:
+        values = [reference[name].tolist()[0] for name in names if name in reference]
+        if len(values) == len(names) and all(map(is_finite, values)):
+            return []
+    return [f"reference is {reference!r}; give a Batch of one row with finite {names}, or None"]
 
 
 def _preference_faults(problem: Any) -> list[str]:

@@ -42,7 +42,8 @@ def convergence(
         problem: the problem that Batches belong to.
         x: ``"evaluations"``, or ``"cost"`` in the problem's own unit.
         optimum: best possible outcome; then simple regret is drawn, on a log scale.
-        reference: outcomes of the hypervolume's reference point; by default the worst seen.
+        reference: outcomes of the hypervolume's reference point; by default the problem's, or the
+            worst seen.
         band: quantiles between which the band lies.
 
     Returns:

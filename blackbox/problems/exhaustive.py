@@ -21,9 +21,6 @@ class Exhaustive(Problem):
 
     Its parameters are Categorical, Ordinal, Integer, or Sequence of one length, so that every
     coordinate of the unit cube is one choice of several values.
-
-    Attributes:
-        reference: one row of outcomes, the hypervolume's reference point of several objectives.
     """
 
     reference: Batch

@@ -388,6 +388,24 @@ def test_several_objectives_spread_over_the_front():
     assert volume[0] > volume[1] + 0.5
 
 
+def test_the_reference_that_a_problem_declares_is_that_of_the_hypervolume():
+    def front(p):
+        return {"near": p["x"] ** 2, "far": (p["x"] - 1) ** 2}
+
+    def asked(reference, acquisition=None):
+        line = bb.Space(bb.Real("x", -2, 2))
+        both = [bb.Minimize("near"), bb.Minimize("far")]
+        problem = bb.problem(front, line, both, reference=reference)
+        study = bb.Study(problem, bb.Bayes(problem, acquisition=acquisition, seed=0))
+        return study.run(16).history["x"].astype(np.float64)[-8:]
+
+    declared = asked(bb.Batch({"near": [0.25], "far": [0.49]}))
+    assert (np.abs(declared - 0.4) < 0.11).all()  # between .3 and .5 both are better
+    given = asked(None, bb.acquisitions.EHVI(reference=(-0.25, -0.49)))
+    np.testing.assert_array_equal(declared, given)
+    assert (np.abs(asked(None) - 0.4) > 0.11).any()
+
+
 def test_trust_region_keeps_proposals_near_the_best_row():
     rng = np.random.default_rng(0)
     space = bb.Space(bb.Real("x", 0, 1, size=12))

@@ -92,6 +92,9 @@ def test_hypervolume_takes_the_place_of_several_outcomes(trade):
     expected = metrics.hypervolume(trade.scores(good), [0.0, -100.0])
     assert curve.values[0, -1] == pytest.approx(expected)
     assert (np.diff(curve.values[0]) >= 0).all()
+    trade.reference = Batch({"gain": [0.0], "ms": [100.0]})
+    (declared,) = data.curves(run)
+    assert declared.values[0, -1] == curve.values[0, -1]
 
 
 def test_a_method_with_a_run_that_has_nothing_has_no_curve(branin):

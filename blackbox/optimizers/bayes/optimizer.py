@@ -34,8 +34,9 @@ class Bayes(Optimizer):
     After an initial design each proposal maximises an acquisition under the posterior of everything
     told (Frazier 2018, *A Tutorial on Bayesian Optimization*, arXiv 1807.02811). By itself it takes
     an exact Gaussian process and log expected improvement over the best noise-free value, both in
-    closed form on the CPU; for several objectives the expected improvement of the hypervolume, in
-    closed form for two (from three on it needs PyTorch and BoTorch). A batch is chosen one row
+    closed form on the CPU; for several objectives the expected improvement of the hypervolume above
+    the problem's ``reference``, in closed form for two (from three on it needs PyTorch and BoTorch,
+    which cut the volume into boxes). A batch is chosen one row
     after another; rows that are pending count as observed with unknown outcome. Noise is inferred,
     or taken as declared by ``Minimize(name, noise=...)``. Constraints have processes of their own,
     and so has success where rows have failed; a failed row is never proposed again.
@@ -350,7 +351,7 @@ def _default(problem: Problem) -> Acquisition:
         return acquisitions.RiskKG()
     if len(problem.objectives) == 1 and not problem.preference:
         return acquisitions.EI()
-    return acquisitions.EUBO() if problem.preference else acquisitions.EHVI()
+    return acquisitions.EUBO() if problem.preference else acquisitions.EHVI.of(problem)
 
 
 def _begin(problem: Problem, width: int) -> int:

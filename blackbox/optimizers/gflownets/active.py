@@ -97,7 +97,7 @@ class ActiveGFN(GFNOptimizer):
             seed=seed,
         )
         several = len(problem.objectives) > 1
-        default = acquisitions.EHVI() if several else acquisitions.EI()
+        default = acquisitions.EHVI.of(problem) if several else acquisitions.EI()
         self._acquisition = default if acquisition is None else acquisition
         need_acquisition("ActiveGFN", self._acquisition, problem)
         self._features = Features(problem.space)

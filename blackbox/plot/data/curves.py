@@ -58,8 +58,8 @@ def curves(
         problem: the problem that Batches belong to.
         x: count evaluations, or add up their cost.
         optimum: best possible outcome, in its own unit; makes the values simple regret.
-        reference: outcomes of the hypervolume's reference point; by default the worst of every
-            objective among all rows drawn.
+        reference: outcomes of the hypervolume's reference point; by default the problem's, or
+            the worst of every objective among all rows drawn.
 
     Returns:
         One curve a method. The curves of a method with several runs span what all runs have.
@@ -139,6 +139,7 @@ def _together(steps: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
 
 def _reference(runs: list[Run], reference: Point | None) -> Floats:
     """(m,) the reference point of a hypervolume, in scores."""
+    reference = runs[0].problem.reference if reference is None else reference
     if reference is None:
         counted = np.vstack([run.scores[run.counts] for run in runs])
         return counted.min(axis=0) if len(counted) else np.zeros(counted.shape[1])
