@@ -21,6 +21,7 @@ from blackbox.surrogates.kernel import TREND
 from blackbox.surrogates.likelihood import (
     NOISE_FLOOR,
     NOISE_MOST,
+    LENGTH,
     NOISE_PRIOR,
     NOISY_PRIOR,
     TREND_PRIOR,
@@ -76,7 +77,7 @@ class FidelityLikelihood:
     def _one(self) -> Likelihood:
         """The fast engine's likelihood, for the priors of one kernel."""
         trend = MIXTURE_TREND if self.shares.any() else TREND_PRIOR
-        return Likelihood(self.rows, self.groups, self.z, self.known, trend)
+        return Likelihood(self.rows, self.groups, self.z, self.known, trend, short=LENGTH)
 
     @property
     def _size(self) -> int:

@@ -2,8 +2,9 @@
 
 The constant mean is profiled out (generalised least squares), so its optimum costs nothing. Priors:
 length scales as Hvarfner, Hellsten and Nardi (2024, *Vanilla Bayesian Optimization Performs Great
-in High Dimensions*, eq. 8), which grow with the root of the dimension; the noise is wide, from none
-to nothing but noise.
+in High Dimensions*, eq. 8), which grow with the root of the dimension, but steeper below their mode:
+a few rows are as well explained by one length scale of nearly nothing, under which every row stands
+alone and nothing is learnt from the others. The noise is wide, from none to nothing but noise.
 
 Notation: n rows, p numbers, g groups of codes; z (n,) standardised scores; theta as in ``kernel``,
 followed by the logarithm of the noise variance where that is inferred.
@@ -31,7 +32,8 @@ NOISE_MOST = 10.0
 NOISE_PRIOR = (-8.0, 3.0)  # of the log-normal one
 NOISY_PRIOR = (-2.0, 1.0)  # of the same where values are known to be noisy: likeliest .22 of z
 _SIGNAL = 2.0  # deviation of the logarithm of the signal variance
-_LENGTH = math.sqrt(3.0)  # deviation of the logarithm of a length scale
+LENGTH = math.sqrt(3.0)  # deviation of the logarithm of a length scale
+SHORT = 0.5  # the same below the mode
 TREND_PRIOR = (-4.0, 2.0)  # of the logarithms of its variances: normal, so that none is a choice
 _CODES = (3.0, math.sqrt(3.0))  # of the log-normal prior of the code scales
 _STARTS = ((0.0, -7.0), (math.log(4.0), -7.0), (-1.0, -3.0), (math.log(4.0), -2.0))
@@ -54,6 +56,7 @@ class Likelihood:
         noise: (n,) known noise variances of z, or None to infer one common variance.
         trend: mean and deviation of the normal prior of the logarithms of the trend's variances.
         noisy: whether scores are known to be noisy.
+        short: deviation of the logarithm of a length scale below the prior's mode.
     """
 
     rows: Rows
@@ -62,6 +65,7 @@ class Likelihood:
     noise: Array | None
     trend: tuple[float, float] = TREND_PRIOR
     noisy: bool = False
+    short: float = SHORT
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -97,38 +101,41 @@ class Likelihood:
         return float(loss - prior), gradient - slopes
 
     def prior(self, theta: Array) -> tuple[float, Array]:
-        """Log density of the logarithms of the hyperparameters, and its gradient.
+        """Log density of the hyperparameters up to a constant, and its gradient."""
+        away = theta - self.mode
+        slopes = -away / np.where(away < 0, self.below, self.above) ** 2
+        return 0.5 * float(away @ slopes), slopes
 
-        Of the numbers' length scales and of the noise it is the density of the values themselves,
-        as in the paper.
+    @cached_property
+    def mode(self) -> Array:
+        """(t,) where the prior is greatest.
+
+        Of length scales, code scales and noise it is that of the density of the values themselves,
+        as in the paper: a log-normal one is a normal one of the logarithm, moved by its variance.
         """
         p, g = self.sizes
-        away = (theta - self._center) / self._width
-        value = -0.5 * float(away @ away)
-        slopes = -away / self._width
-        values = np.r_[0 : p + g, p + g + TREND + 1 : len(theta)]
-        value -= float(theta[values].sum())
-        slopes[values] -= 1.0
-        return value, slopes
+        length = math.sqrt(2.0) + 0.5 * math.log(max(p, 1)) - LENGTH**2
+        codes, noise = _CODES[0] - _CODES[1] ** 2, self._noise[0] - self._noise[1] ** 2
+        mode = [length] * p + [codes] * g + [self.trend[0]] * TREND + [0.0, noise]
+        return np.array(mode if self.noise is None else mode[:-1])
+
+    @cached_property
+    def above(self) -> Array:
+        """(t,) deviations of the prior above its mode."""
+        p, g = self.sizes
+        width = [LENGTH] * p + [_CODES[1]] * g + [self.trend[1]] * TREND + [_SIGNAL, self._noise[1]]
+        return np.array(width if self.noise is None else width[:-1])
+
+    @cached_property
+    def below(self) -> Array:
+        """(t,) deviations of the prior below its mode."""
+        below = self.above.copy()
+        below[: self.sizes[0]] = self.short
+        return below
 
     @property
     def _noise(self) -> tuple[float, float]:
         return NOISY_PRIOR if self.noisy else NOISE_PRIOR
-
-    @cached_property
-    def _center(self) -> Array:
-        p, g = self.sizes
-        length = math.sqrt(2.0) + 0.5 * math.log(max(p, 1))
-        center = [length] * p + [_CODES[0]] * g + [self.trend[0]] * TREND + [0.0, self._noise[0]]
-        return np.array(center if self.noise is None else center[:-1])
-
-    @cached_property
-    def _width(self) -> Array:
-        p, g = self.sizes
-        width = (
-            [_LENGTH] * p + [_CODES[1]] * g + [self.trend[1]] * TREND + [_SIGNAL, self._noise[1]]
-        )
-        return np.array(width if self.noise is None else width[:-1])
 
     def bounds(self) -> Array:
         """(t, 2) of the hyperparameters."""
@@ -142,11 +149,12 @@ class Likelihood:
     def start(self, stretch: float, noise: float) -> Array:
         """(t,) hyperparameters with length scales at the prior's mode times exp(stretch)."""
         p, g = self.sizes
-        mode = math.sqrt(2.0) + 0.5 * math.log(max(p, 1)) - _LENGTH**2
-        theta = np.array(
-            [mode + stretch] * p + [stretch] * g + [self.trend[0]] * TREND + [0.0] + [noise]
-        )
-        return theta if self.noise is None else theta[:-1]
+        theta = self.mode.copy()
+        theta[:p] += stretch
+        theta[p : p + g] = stretch
+        if self.noise is None:
+            theta[-1] = noise
+        return theta
 
 
 def marginal(value: Array, noise: Array, unit: float, z: Array) -> tuple[float, Array]:

@@ -128,12 +128,28 @@ class Hyperprior:
     @property
     def prior(self) -> NormalPrior:
         """Of the logarithms of the kernel's hyperparameters: the same density up to a factor."""
-        # Its slope is a line in each of them, which gives the place and the width.
-        zero = np.zeros(self.size + (self.likelihood.noise is None))
-        at_zero = self.likelihood.prior(zero)[1]
-        precision = at_zero - self.likelihood.prior(zero + 1.0)[1]
-        loc, width = (at_zero / precision)[: self.size], precision[: self.size] ** -0.5
-        return NormalPrior(torch.tensor(loc), torch.tensor(width))
+        own = self.likelihood
+        return _TwoPieces(*(a[: self.size] for a in (own.mode, own.above, own.below)))
+
+
+class _TwoPieces(NormalPrior):  # type: ignore[misc]
+    """A normal prior with another deviation below its mode, up to a factor.
+
+    Args:
+        mode: (t,).
+        above: (t,) deviations.
+        below: (t,) deviations.
+    """
+
+    def __init__(self, mode: Array, above: Array, below: Array) -> None:
+        super().__init__(torch.tensor(mode), torch.tensor(above))
+        self.register_buffer("steeper", torch.tensor(below**-2.0 - above**-2.0))
+
+    def log_prob(self, value: torch.Tensor) -> torch.Tensor:
+        """(t,) log densities."""
+        short = (value - self.loc).clamp_max(0.0)
+        density: torch.Tensor = super().log_prob(value) - 0.5 * self.steeper * short**2
+        return density
 
 
 def hyperprior(features: Features, embedding: Embedding, noise: Array | None) -> Hyperprior:
