@@ -19,9 +19,9 @@ from blackbox.batch import Array
 from blackbox.surrogates.fidelity import Coupling, FidelityKernel, FidelityRows, plain_size
 from blackbox.surrogates.kernel import TREND
 from blackbox.surrogates.likelihood import (
+    LENGTH,
     NOISE_FLOOR,
     NOISE_MOST,
-    LENGTH,
     NOISE_PRIOR,
     NOISY_PRIOR,
     TREND_PRIOR,

@@ -2,7 +2,7 @@
 
 The constant mean is profiled out (generalised least squares), so its optimum costs nothing. Priors:
 length scales as Hvarfner, Hellsten and Nardi (2024, *Vanilla Bayesian Optimization Performs Great
-in High Dimensions*, eq. 8), which grow with the root of the dimension, but steeper below their mode:
+in High Dimensions*, eq. 8), which grow with the root of the dimension, but steeper below the mode:
 a few rows are as well explained by one length scale of nearly nothing, under which every row stands
 alone and nothing is learnt from the others. The noise is wide, from none to nothing but noise.
 

@@ -163,6 +163,54 @@ def test_summary_of_all_rows_at_themselves_is_exact():
     np.testing.assert_allclose(gradient, slope, rtol=1e-4, atol=1e-4)
 
 
+def test_prior_of_a_length_scale_is_the_papers_above_its_mode_and_steeper_below():
+    from scipy.stats import lognorm
+
+    from blackbox.surrogates.likelihood import Likelihood
+
+    d = 6
+    likelihood = Likelihood(
+        Rows(np.zeros((0, d)), np.empty((0, 0))), cube(d).groups, np.zeros(0), None
+    )
+    paper = lognorm(np.sqrt(3), scale=np.exp(np.sqrt(2) + 0.5 * np.log(d)))
+    mode = likelihood.mode[0]
+    assert np.exp(mode) == pytest.approx(np.exp(np.sqrt(2) - 3) * np.sqrt(d))
+
+    def away(by):
+        moved = likelihood.mode + by * np.eye(len(likelihood.mode))[0]
+        return likelihood.prior(moved)[0] - likelihood.prior(likelihood.mode)[0]
+
+    for by in (0.4, 3.0):
+        expected = paper.logpdf(np.exp(mode + by)) - paper.logpdf(np.exp(mode))
+        assert away(by) == pytest.approx(expected)
+        assert away(-by) == pytest.approx(-0.5 * (by / 0.5) ** 2)
+    theta = likelihood.mode + np.random.default_rng(0).normal(size=len(likelihood.mode))
+    step = 1e-6 * np.eye(len(theta))
+    slope = [(likelihood.prior(theta + s)[0] - likelihood.prior(theta - s)[0]) / 2e-6 for s in step]
+    np.testing.assert_allclose(likelihood.prior(theta)[1], slope, rtol=1e-5)
+
+
+def test_prior_is_that_of_the_fast_engine():
+    from blackbox.surrogates.torch.gp import hyperprior
+
+    own = hyperprior(Features(MIXED), Embedding(Features(MIXED)), None)
+    thetas = own.likelihood.mode + np.random.default_rng(0).normal(size=(5, own.size + 1))
+    thetas[:, -1] = own.likelihood.mode[-1]  # the noise has a prior of its own
+    found = own.prior.log_prob(torch.tensor(thetas[:, :-1])).sum(dim=1).numpy()
+    expected = np.array([own.likelihood.prior(theta)[0] for theta in thetas])
+    np.testing.assert_allclose(found - found[0], expected - expected[0], atol=1e-10)
+
+
+def test_no_length_scale_collapses_where_rows_look_like_noise():
+    features = cube(6)
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        x = features.draw(20, rng)
+        y = -((x - 0.4) ** 2).sum(axis=1) + 0.3 * rng.normal(size=20)
+        model = surrogates.ExactGP().fit(Data(features, x, y), None)
+        assert model.posterior.kernel.lengths.min() > 0.2
+
+
 def test_local_process_is_good_around_the_best_row():
     features, rng = cube(3), np.random.default_rng(0)
     x = features.draw(2000, rng)
