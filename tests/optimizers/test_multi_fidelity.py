@@ -340,15 +340,18 @@ def test_continuous_and_unordered_fidelities(fidelity):
             [{"rough": 0.1, "fine": 1.0}.get(v, v) for v in batch[fidelity.name].tolist()], float
         )
 
-    space = bb.Space(bb.Real("x", 0, 1))
-    problem = bb.problem(loss, space, fidelity=fidelity, cost=cost)
-    optimizer = MultiFidelityBayes(problem, seed=0)
-    for _ in range(25):
-        batch = optimizer.ask()
-        optimizer.tell(batch.with_columns(**problem.measure(batch)))
-    outside = bb.Batch({"x": np.array([0.9]), fidelity.name: batch[fidelity.name]})
-    optimizer.tell(outside.with_columns(**problem.measure(outside)))
-    assert abs(optimizer.recommend()["x"][0] - 0.3) < 0.1
+    def recommended(seed):
+        problem = bb.problem(loss, bb.Space(bb.Real("x", 0, 1)), fidelity=fidelity, cost=cost)
+        optimizer = MultiFidelityBayes(problem, seed=seed)
+        for _ in range(25):
+            batch = optimizer.ask()
+            optimizer.tell(batch.with_columns(**problem.measure(batch)))
+        outside = bb.Batch({"x": np.array([0.9]), fidelity.name: batch[fidelity.name]})
+        optimizer.tell(outside.with_columns(**problem.measure(outside)))
+        return optimizer.recommend()["x"][0]
+
+    # A run that has hardly been to the target may be far off; one seed in ten or so is.
+    assert abs(np.median([recommended(seed) for seed in range(3)]) - 0.3) < 0.1
 
 
 def test_one_fidelity_alone_is_bayesian_optimization():
