@@ -28,10 +28,10 @@ class ExactGP:
     """Recipe of the fast engine, the surrogate that ``Bayes`` takes by itself.
 
     Matern 5/2 over numbers and shares, with one length scale each and the dimension-scaled prior of
-    Hvarfner, Hellsten and Nardi (2024), plus a parabolic trend; exponential kernels over
-    categories, permutations and strings. Rows of earlier studies are further tasks, whose
-    correlation with this one is a hyperparameter (intrinsic coregionalisation; Bonilla, Chai and
-    Williams 2007, *Multi-task Gaussian Process Prediction*).
+    Hvarfner, Hellsten and Nardi (2024), steeper below its mode, plus a parabolic trend; exponential
+    kernels over categories, permutations and strings. Rows of earlier studies are further tasks,
+    whose correlation with this one is a hyperparameter (intrinsic coregionalisation; Bonilla, Chai
+    and Williams 2007, *Multi-task Gaussian Process Prediction*).
 
     Args:
         warp: whether scores may be warped where that makes them likelier; with rows of earlier

@@ -36,10 +36,10 @@ class Bayes(Optimizer):
     an exact Gaussian process and log expected improvement over the best noise-free value, both in
     closed form on the CPU; for several objectives the expected improvement of the hypervolume above
     the problem's ``reference``, in closed form for two (from three on it needs PyTorch and BoTorch,
-    which cut the volume into boxes). A batch is chosen one row
-    after another; rows that are pending count as observed with unknown outcome. Noise is inferred,
-    or taken as declared by ``Minimize(name, noise=...)``. Constraints have processes of their own,
-    and so has success where rows have failed; a failed row is never proposed again.
+    which cut the volume into boxes). A batch is chosen one row after another; rows that are pending
+    count as observed with unknown outcome. Noise is inferred, or taken as declared by
+    ``Minimize(name, noise=...)``. Constraints have processes of their own, and so has success where
+    rows have failed; a failed row is never proposed again.
 
     A problem with an environment is optimized for its risk, and the scenario of each row is
     chosen too; gradients that a problem returns are learnt from; a ``Preference`` is learnt from
