@@ -23,7 +23,7 @@ class Digits(Exhaustive):
 
     def __init__(self, *names):
         self.objectives = tuple(bb.Maximize(name) for name in names or ("sum",))
-        self.reference = bb.Batch({name: [-5.0] for name in names})
+        self.reference = bb.Batch({name: [-5.0] for name in names or ("sum",)})
 
     def evaluate_batch(self, batch):
         d = [batch[name] for name in self.space.names]
