@@ -162,7 +162,7 @@ def table(results: Results) -> Path:
         [
             "Hypervolume of the feasible rows above the reference point; larger is better. "
             "One evaluation at a time.",
-            "Reference points, which problems declare and Bayes takes: " + "; ".join(references) + ".",
+            "Reference points, declared by problems, used by Bayes: " + "; ".join(references) + ".",
             "BoTorch: ModelListGP with qLogNEHVI as in its tutorial, 2 (d + 1) Sobol points first, "
             "the same reference point. NSGA-II has a population of 20.",
             "RE: the suite of Tanabe and Ishibuchi (2020). RE34 and RE41 are BoTorch's "
