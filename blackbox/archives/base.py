@@ -235,8 +235,11 @@ class Archive(ABC):
                 of another number. Nothing was added.
         """
         batch = entering(batch, self._layout)
+        return self.learn(batch, None if parents is None else ids(parents, len(batch)))
+
+    def learn(self, batch: Batch, parents: Ints | None = None) -> Added:
+        """The second half of ``add``: rows that are known to be sound, as optimizers have them."""
         n, columns = len(batch), batch.columns()
-        parents = None if parents is None else ids(parents, n)
         scores = self.problem.scores(batch)[:, 0] if self.problem.objectives else np.zeros(n)
         good = columns.get("ok")
         if self.problem.constraints:

@@ -105,7 +105,7 @@ class ElitesOptimizer(Optimizer):
 
     def _tell(self, batch: Batch) -> None:
         self._start.tell(batch)
-        self.archive.add(batch, self._lineage.take(batch["id"]))
+        self.archive.learn(batch, self._lineage.take(batch["id"]))
         if self._infeasible is not None:
             add_infeasible(self._infeasible, batch)
 

@@ -150,7 +150,7 @@ class BOPElites(Optimizer):
 
     def _remember(self, batch: Batch) -> None:
         self._told = self._told.joined(batch, self._encode(batch))
-        self.archive.add(batch)
+        self.archive.learn(batch)
 
     def _state(self) -> State:
         return {

@@ -84,7 +84,7 @@ class EmitterOptimizer(Optimizer):
 
     def _rows(self, batch: Batch) -> Batch:
         """Put rows into the archive; what became of them, as emitters are told."""
-        added = self.archive.add(batch)
+        added = self.archive.learn(batch)
         excess = np.where(batch["ok"], 0.0, np.inf)
         if self.problem.constraints:
             near = nearness(self.problem, batch)

@@ -82,7 +82,7 @@ class NoveltySearch(ElitesOptimizer):
 
     def _tell(self, batch: Batch) -> None:
         super()._tell(batch)
-        self._population.add(batch)
+        self._population.learn(batch)
 
     def _state(self) -> State:
         return {**super()._state(), "population": self._population.state()}
