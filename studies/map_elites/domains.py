@@ -60,7 +60,7 @@ DOMAINS = {
         Variation(iso=0, line=0, crossover=0, rate=0.05),
         splits=(10_000, 20_000),
     ),
-    "arm": Domain(SmoothArm(), (50, 50), 20_000, Variation()),
+    "arm": Domain(SmoothArm(), (50, 50), 20_000, Variation(exchange=0)),
 }
 
 

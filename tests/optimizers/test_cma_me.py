@@ -59,7 +59,7 @@ def scored(optimizer: bb.Optimizer) -> float:
 @pytest.fixture(scope="module")
 def plain() -> float:
     """What MAP-Elites by Gaussian steps scores."""
-    variation = Variation(iso=0.02, line=0)
+    variation = Variation(iso=0.02, line=0, exchange=0)
     return scored(run(bb.MapElites(SPHERE, cells=(30, 30), variation=variation, seed=0), 20_000))
 
 

@@ -39,11 +39,12 @@ def litter(
 
 
 @pytest.mark.parametrize("name", SPACES)
-@pytest.mark.parametrize("crossover", [0.0, 1.0])
+@pytest.mark.parametrize(("crossover", "exchange"), [(0.0, 0.0), (1.0, 0.0), (0.5, 0.7)])
 def test_children_are_in_the_space_and_in_the_types_of_their_parents(
-    name: str, crossover: float
+    name: str, crossover: float, exchange: float
 ) -> None:
-    children, first, _ = litter(SPACES[name], variation=Variation(iso=0.3, crossover=crossover))
+    variation = Variation(iso=0.3, crossover=crossover, exchange=exchange)
+    children, first, _ = litter(SPACES[name], variation=variation)
     for column in first.names:
         assert children[column].dtype == first[column].dtype
         assert children[column].shape == first[column].shape
@@ -65,11 +66,37 @@ def pair(space: bb.Space, x: bb.Batch, y: bb.Batch, n: int, variation: Variation
     return variation.children(space, both.columns(), zeros, ones, np.random.default_rng(7))
 
 
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_single_numbers_are_exchanged_one_on_average(share: float) -> None:
+    space = bb.Space(bb.Real("u", -1, 1, size=7), bb.Real("v", -1, 1), bb.Real("w", 1, 9, log=True))
+    x = bb.Batch({"u": np.zeros((1, 7)), "v": [0.0], "w": [2.0]})
+    y = bb.Batch({"u": np.ones((1, 7)), "v": [1.0], "w": [5.0]})
+    n = 20_000
+    made = pair(space, x, y, n, Variation(iso=0.01, exchange=share))
+    table = np.column_stack([made["u"], made["v"], (made["w"] - 2) / 3])
+    still = np.isin(table, (0.0, 1.0)).all(axis=1)  # no number moved
+    assert abs(still.mean() - share) <= 5 * np.sqrt(share * (1 - share) / n)
+    taken = table[still].sum(axis=1)
+    none = (8 / 9) ** 9  # chance of none, where one is taken after all
+    assert (taken >= 1).all()
+    assert abs(taken.mean() - (1 + none)) < 5 * taken.std() / np.sqrt(len(taken))
+    assert np.ptp(table[still].mean(axis=0)) < 0.03  # no place is preferred
+
+
+def test_a_parent_alone_has_nothing_to_exchange_with_and_moves() -> None:
+    space = bb.Space(bb.Real("u", -1, 1, size=3))
+    x = space.draw(1, np.random.default_rng(0))
+    zeros = np.zeros(200, dtype=np.int64)
+    variation = Variation(exchange=1)
+    made = variation.children(space, x.columns(), zeros, zeros, np.random.default_rng(1))
+    assert (made["u"] != x["u"]).all()
+
+
 def test_numbers_have_the_moments_of_iso_line() -> None:
     space = bb.Space(bb.Real("u", -50, 50), bb.Real("v", 1e-8, 1e8, log=True))
     x, y = bb.Batch({"u": [1.0], "v": [1.0]}), bb.Batch({"u": [3.0], "v": [np.exp(-4.0)]})
     n = 40_000
-    made = pair(space, x, y, n, Variation(iso=0.02, line=0.5))
+    made = pair(space, x, y, n, Variation(iso=0.02, line=0.5, exchange=0))
     steps = np.column_stack([made["u"] - 1.0, np.log(made["v"])])
     spans, along = np.array([100, 2 * np.log(1e8)]), np.array([2.0, -4.0])
     wanted = np.diag((0.02 * spans) ** 2) + 0.25 * np.outer(along, along)
@@ -82,7 +109,7 @@ def test_numbers_have_the_moments_of_iso_line() -> None:
 def test_without_the_line_the_second_parent_does_not_matter() -> None:
     space = SPACES["vectors"]
     x, y, z = (space.draw(1, np.random.default_rng(i)) for i in range(3))
-    plain = Variation(line=0, crossover=0)
+    plain = Variation(line=0, crossover=0, exchange=0)
     assert pair(space, x, y, 50, plain) == pair(space, x, z, 50, plain)
 
 
@@ -91,14 +118,17 @@ def test_what_leaves_the_range_is_put_on_its_bound() -> None:
         bb.Real("u", 0, 1), bb.Real("v", 1e-3, 1, log=True), bb.Real("w", 0, 1, size=2)
     )
     x = bb.Batch({"u": [0.0], "v": [1.0], "w": [[0.0, 1.0]]})
-    made = pair(space, x, x, 4000, Variation(iso=0.1))
+    made = pair(space, x, x, 4000, Variation(iso=0.1, exchange=0))
     on = [made["u"] == 0, made["v"] == 1, made["w"][:, 0] == 0, made["w"][:, 1] == 1]
     for share in map(np.mean, on):
         assert abs(share - 0.5) < 0.04
 
 
 @pytest.mark.parametrize("n", [1, 36, 500])
-def test_the_compiled_loop_makes_the_same_children_from_the_same_numbers(n: int) -> None:
+@pytest.mark.parametrize("exchange", [0.0, 0.5])
+def test_the_compiled_loop_makes_the_same_children_from_the_same_numbers(
+    n: int, exchange: float
+) -> None:
     pytest.importorskip("numba")
     space = bb.Space(
         bb.Real("x", -2, 3, size=17), bb.Categorical("c", [*"abc"]), bb.Real("y", 0, 1)
@@ -108,7 +138,7 @@ def test_the_compiled_loop_makes_the_same_children_from_the_same_numbers(n: int)
     for compiled in (False, True):
         rng = np.random.default_rng(3)
         first, second = rng.integers(0, 50, (2, n))
-        variation = Variation(iso=0.2, line=0.7)
+        variation = Variation(iso=0.2, line=0.7, exchange=exchange)
         made.append(variation.children(space, elites, first, second, rng, compiled=compiled))
         states.append(rng.bit_generator.state)
     assert made[0] == made[1]
@@ -232,7 +262,8 @@ def test_children_keep_linear_constraints(iso: float) -> None:
             bb.LinearConstraint({"mix[a]": 1.0, "x[0]": -1.0}, lower=-0.2, upper=0.2),
         ],
     )
-    children, first, _ = litter(space, variation=Variation(iso=iso))  # checked there
+    variation = Variation(iso=iso, exchange=0)
+    children, first, _ = litter(space, variation=variation)  # checked there
     moved = (children["x"] != first["x"]).any(axis=1)
     assert moved.mean() > 0.9
 
@@ -243,8 +274,9 @@ def test_bad_arguments_are_refused() -> None:
             with pytest.raises(ProblemError, match=f"Variation: {name}=.* must be a finite number"):
                 Variation(**{name: wrong})  # type: ignore[arg-type]
     for wrong in (-0.1, 1.5, "x", None, np.nan, True):
-        with pytest.raises(ProblemError, match=r"Variation: crossover=.* must be a number from 0"):
-            Variation(crossover=wrong)  # type: ignore[arg-type]
+        for name in ("crossover", "exchange"):
+            with pytest.raises(ProblemError, match=f"Variation: {name}=.* must be a number from 0"):
+                Variation(**{name: wrong})  # type: ignore[arg-type]
     for wrong in (0, 2, "often", True, []):
         with pytest.raises(ProblemError, match=r"Variation: rate=.* must lie in \(0, 1\]"):
             Variation(rate=wrong)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from blackbox.state import State
 
 _CURIOSITY = 0.5
 _MEMORY = 0.99
-_VARIATION = Variation(iso=0.0005)
+_VARIATION = Variation(iso=0.0005, exchange=0.5)
 
 
 class Bandit:
@@ -86,9 +86,9 @@ class MultiEmitter(Annealing):
     Multi-emitter MAP-Elites (Cully 2021, arXiv 2007.05352) lets a bandit share out the rows among
     kinds of emitters. Here there are two: evolution strategies as in ``CMAMAE`` with
     ``strategy="shared"``, which find new cells and climb in them, and children of two elites as
-    in ``MapElites``, which carry what is found over to all other cells. For each generation of
-    each emitter UCB1 picks the kind; a kind wins by the share of its rows that filled empty cells,
-    and where hardly anything is won any more both are used alike.
+    in ``MapElites``, which carry what is found over to all other cells. For each generation
+    of each emitter UCB1 picks the kind; a kind wins by the share of its rows that filled empty
+    cells, and where hardly anything is won any more both are used alike.
 
     Args:
         problem: one objective, at least one measure; real, integer and ordinal parameters.

@@ -34,6 +34,7 @@ from blackbox.space.interior import onto_simplex
 Mask = npt.NDArray[np.bool_]
 
 _HALVINGS = 10
+_TAKEN = 0.05  # of the numbers, by children that take some from the second parent
 _CONTINUOUS = (Real, Simplex)
 
 
@@ -49,6 +50,9 @@ class Variation:
     and the shares of a simplex likewise. What leaves the range is put on its bound, so that an
     elite on a bound stays within reach; shares are projected onto the simplex.
 
+    Some children do not move but take numbers from the second parent as they are, one in twenty and
+    at least one, so that what is good in one place alone spreads over the archive.
+
     Discrete values are exchanged with the second parent one by one in some children (uniform
     crossover), and some are changed: whole numbers and ranks also move as numbers do, and by a
     step at least; a category becomes another. Permutations are crossed in order, and changed by
@@ -62,6 +66,7 @@ class Variation:
         line: standard deviation of the step along the line between two elites; 0 is plain Gaussian
             mutation.
         crossover: share of children that exchange discrete values with the second parent.
+        exchange: share of children that take real numbers from the second parent instead of moving.
         rate: probability that a discrete value changes; None for one value in a row.
 
     Raises:
@@ -71,12 +76,14 @@ class Variation:
     iso: float = 0.01
     line: float = 0.2
     crossover: float = 0.5
+    exchange: float = 0.25
     rate: float | None = None
 
     def __post_init__(self) -> None:
         check_number("Variation: iso", self.iso, 0)
         check_number("Variation: line", self.line, 0)
         check_range("Variation: crossover", self.crossover, 0, 1)
+        check_range("Variation: exchange", self.exchange, 0, 1)
         if self.rate is not None and not (is_number(self.rate) and 0 < self.rate <= 1):
             raise ProblemError(f"Variation: rate={self.rate!r} must lie in (0, 1] or be None")
 
@@ -122,18 +129,29 @@ class _Litter:
         self.iso, self.first, self.second, self.rng = variation.iso, first, second, rng
         self.n, self.space, self.compiled = len(first), space, compiled
         self.along = variation.line * rng.standard_normal(self.n)
+        self.taken: dict[str, Mask] = {}
+        reals = {p.name: p.dim or 1 for p in space if isinstance(p, Real)}
+        if variation.exchange and reals:
+            wanted = rng.random(self.n) < variation.exchange
+            self.exchanging = np.flatnonzero(wanted & (first != second))
+            rate = max(1 / sum(reals.values()), _TAKEN)
+            self.taken = self._changes(reals, rate, len(self.exchanging))
         discrete = [p for p in space if not isinstance(p, _CONTINUOUS)]
         self.changes: dict[str, Mask] = {}
         if discrete:
             self.crossed = rng.random(self.n) < variation.crossover
             rate = variation.rate or 1 / sum(p.size or 1 for p in space)
-            self.changes = self._changes({p.name: _count(p) for p in discrete}, rate)
+            counts = {p.name: _count(p) for p in discrete}
+            alone = len(discrete) == len(space)  # else numbers make the child differ
+            self.changes = self._changes(counts, rate, self.n, some=alone)
 
-    def _changes(self, counts: Mapping[str, int], rate: float) -> dict[str, Mask]:
-        """For each discrete parameter (n, count) which of its values change."""
+    def _changes(
+        self, counts: Mapping[str, int], rate: float, n: int, *, some: bool = True
+    ) -> dict[str, Mask]:
+        """For each of some parameters (n, count) which of its values change."""
         total = sum(counts.values())
-        change = self.rng.random((self.n, total)) < rate
-        if len(counts) == len(self.space):  # else numbers make the child differ
+        change = self.rng.random((n, total)) < rate
+        if some:  # one at least
             still = np.flatnonzero(~change.any(axis=1))
             change[still, self.rng.integers(0, total, len(still))] = True
         ends = np.cumsum(list(counts.values()))[:-1]
@@ -175,6 +193,14 @@ class _Litter:
         return made
 
     def _real(self, p: Real, column: Array) -> Array:
+        made = self._number(p, column)
+        if p.name in self.taken:
+            taken, rows = self.taken[p.name], self.exchanging
+            x, y = column[self.first[rows]], column[self.second[rows]]
+            made[rows] = np.where(taken if p.dim else taken[:, 0], y, x)
+        return made
+
+    def _number(self, p: Real, column: Array) -> Array:
         start, span = p.scale()
         if self.compiled and p.dim and not p.log:
             scale = self.iso * span, p.low, p.high

@@ -38,22 +38,29 @@ class Ours:
         self.optimizer.tell(self._asked.with_columns(**{self._objective: objective}, **columns))
 
 
-def me_line(setting: Setting, seed: int) -> Ours:
-    """MAP-Elites with Iso+LineDD."""
+def map_elites(setting: Setting, seed: int, **options: Any) -> Ours:
+    """MAP-Elites with the setting's steps.
+
+    Args:
+        setting: the problem and its settings.
+        seed: of the optimizer.
+        options: more of ``Variation``.
+    """
     problem = setting.build()
     optimizer = bb.MapElites(
         problem,
         cells=setting.cells,
         batch_size=setting.batch,
         n_init=1,
-        variation=_iso_line(setting),
+        variation=Variation(iso=_share(setting), line=LINE, **options),
         seed=seed,
     )
     return Ours(begun(optimizer))
 
 
-def _iso_line(setting: Setting) -> Variation:
-    return Variation(iso=_share(setting), line=LINE)
+def me_line(setting: Setting, seed: int) -> Ours:
+    """MAP-Elites with Iso+LineDD alone."""
+    return map_elites(setting, seed, exchange=0)
 
 
 def _share(setting: Setting) -> float:
@@ -137,8 +144,8 @@ class Fronts:
         return self._optimizer.archive.scores, self._optimizer.archive.measures
 
 
-def mome(setting: Any, seed: int) -> Fronts:
-    """MOME with Iso+LineDD."""
+def mome(setting: Any, seed: int, exchange: float = 0.25) -> Fronts:
+    """MOME with the setting's steps, and with children that take numbers from a second elite."""
     problem = setting.build()
     return Fronts(
         bb.MOME(
@@ -147,7 +154,7 @@ def mome(setting: Any, seed: int) -> Fronts:
             front=setting.front,
             batch_size=setting.batch,
             n_init=setting.batch,
-            variation=_iso_line(setting),
+            variation=Variation(iso=_share(setting), line=LINE, exchange=exchange),
             seed=seed,
         )
     )

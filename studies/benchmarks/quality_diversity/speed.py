@@ -32,7 +32,8 @@ Step = Callable[[], float]
 class Blackbox:
     """What is timed of ours."""
 
-    map_elites, cma_mae = staticmethod(ours.me_line), staticmethod(ours.cma_mae)
+    me_line, map_elites = staticmethod(ours.me_line), staticmethod(ours.map_elites)
+    cma_mae = staticmethod(ours.cma_mae)
     first = (
         "import numpy as np, blackbox as bb; p = bb.problems.SphereProjection(100); "
         "o = bb.MapElites(p, cells=(100, 100), seed=0); b = o.ask(); "
@@ -57,7 +58,8 @@ class Blackbox:
 class Pyribs:
     """The same of pyribs."""
 
-    map_elites, cma_mae = staticmethod(pyribs.me_line), staticmethod(pyribs.cma_mae)
+    me_line = map_elites = staticmethod(pyribs.me_line)
+    cma_mae = staticmethod(pyribs.cma_mae)
     first = (
         "import numpy as np; from ribs.archives import GridArchive; "
         "from ribs.emitters import IsoLineEmitter; from ribs.schedulers import Scheduler; "
@@ -153,8 +155,9 @@ def _first(library: Any) -> dict[str, float]:
 CASES = {
     "insert 36 x 100": _insertion(36),
     "insert 10 000 x 100": _insertion(10_000),
-    "MAP-Elites ask and tell 36": _search("map_elites", 36),
-    "MAP-Elites ask and tell 10 000": _search("map_elites", 10_000),
+    "MAP-Elites ask and tell 36": _search("me_line", 36),
+    "MAP-Elites ask and tell 10 000": _search("me_line", 10_000),
+    "MAP-Elites by default 36": _search("map_elites", 36),
     "CMA-MAE ask and tell 540": _search("cma_mae", 36, 15),
     "first result": _first,
 }
@@ -181,6 +184,8 @@ def table(results: Results) -> Path:
             f"After {WARM:,} rows of sphere projections (100 numbers, 100 x 100 cells): the map is "
             "filled, loops are compiled. CPU time, median over steps, then over seeds; one "
             "thread, evaluation excluded. Insertion is of new rows, of which some win their cells.",
+            "MAP-Elites moves by Iso+LineDD alone, as pyribs' does; ours by default also exchanges "
+            "numbers between elites, and stands beside the same of pyribs.",
             "First result: from the start of Python to the first batch of 100 told.",
             *results.notes(),
         ],
