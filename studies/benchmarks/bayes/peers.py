@@ -20,8 +20,9 @@ Make = Callable[[bb.Problem, int], bb.Optimizer]
 
 
 def noisy(problem: bb.Problem) -> bool:
-    """Whether a problem of this benchmark has noise."""
-    return bool(getattr(problem, "noisy", False))
+    """Whether a problem of this benchmark has noise, or is declared to have some."""
+    declared = any(objective.noise for objective in problem.objectives)
+    return declared or bool(getattr(problem, "noisy", False))
 
 
 def _foreign(worker: str, environment: str | None) -> Make:
