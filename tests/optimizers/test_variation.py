@@ -67,7 +67,7 @@ def pair(space: bb.Space, x: bb.Batch, y: bb.Batch, n: int, variation: Variation
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0])
-def test_single_numbers_are_exchanged_one_on_average(share: float) -> None:
+def test_single_numbers_are_exchanged_at_every_place_alike(share: float) -> None:
     space = bb.Space(bb.Real("u", -1, 1, size=7), bb.Real("v", -1, 1), bb.Real("w", 1, 9, log=True))
     x = bb.Batch({"u": np.zeros((1, 7)), "v": [0.0], "w": [2.0]})
     y = bb.Batch({"u": np.ones((1, 7)), "v": [1.0], "w": [5.0]})
@@ -77,10 +77,19 @@ def test_single_numbers_are_exchanged_one_on_average(share: float) -> None:
     still = np.isin(table, (0.0, 1.0)).all(axis=1)  # no number moved
     assert abs(still.mean() - share) <= 5 * np.sqrt(share * (1 - share) / n)
     taken = table[still].sum(axis=1)
-    none = (8 / 9) ** 9  # chance of none, where one is taken after all
-    assert (taken >= 1).all()
-    assert abs(taken.mean() - (1 + none)) < 5 * taken.std() / np.sqrt(len(taken))
+    assert (taken == 1).all()  # one in twenty, and at least one
     assert np.ptp(table[still].mean(axis=0)) < 0.03  # no place is preferred
+
+
+def test_many_numbers_are_exchanged_by_one_in_twenty() -> None:
+    space = bb.Space(bb.Real("u", -1, 1, size=60), bb.Real("v", -1, 1, size=40))
+    x, y = ({"u": np.full((1, 60), a), "v": np.full((1, 40), a)} for a in (0.0, 1.0))
+    made = pair(space, bb.Batch(x), bb.Batch(y), 2000, Variation(exchange=1))
+    taken = np.column_stack([made["u"], made["v"]])
+    assert set(np.unique(taken)) == {0.0, 1.0}
+    drawn = 100 * (1 - 0.99**5)  # different ones of five
+    assert abs(taken.sum(axis=1).mean() - drawn) < 0.05
+    assert abs(taken.mean(axis=0) - drawn / 100).max() < 0.03
 
 
 def test_a_parent_alone_has_nothing_to_exchange_with_and_moves() -> None:

@@ -50,8 +50,8 @@ class Variation:
     and the shares of a simplex likewise. What leaves the range is put on its bound, so that an
     elite on a bound stays within reach; shares are projected onto the simplex.
 
-    Some children do not move but take numbers from the second parent as they are, one in twenty and
-    at least one, so that what is good in one place alone spreads over the archive.
+    Some children do not move but take numbers from the second parent as they are, about one in
+    twenty and at least one, so that what is good in one place alone spreads over the archive.
 
     Discrete values are exchanged with the second parent one by one in some children (uniform
     crossover), and some are changed: whole numbers and ranks also move as numbers do, and by a
@@ -129,29 +129,32 @@ class _Litter:
         self.iso, self.first, self.second, self.rng = variation.iso, first, second, rng
         self.n, self.space, self.compiled = len(first), space, compiled
         self.along = variation.line * rng.standard_normal(self.n)
-        self.taken: dict[str, Mask] = {}
-        reals = {p.name: p.dim or 1 for p in space if isinstance(p, Real)}
-        if variation.exchange and reals:
-            wanted = rng.random(self.n) < variation.exchange
-            self.exchanging = np.flatnonzero(wanted & (first != second))
-            rate = max(1 / sum(reals.values()), _TAKEN)
-            self.taken = self._changes(reals, rate, len(self.exchanging))
+        self.exchanging = np.zeros(0, dtype=np.int64)
+        if variation.exchange:
+            self._exchange(variation.exchange)
         discrete = [p for p in space if not isinstance(p, _CONTINUOUS)]
         self.changes: dict[str, Mask] = {}
         if discrete:
             self.crossed = rng.random(self.n) < variation.crossover
             rate = variation.rate or 1 / sum(p.size or 1 for p in space)
-            counts = {p.name: _count(p) for p in discrete}
-            alone = len(discrete) == len(space)  # else numbers make the child differ
-            self.changes = self._changes(counts, rate, self.n, some=alone)
+            self.changes = self._changes({p.name: _count(p) for p in discrete}, rate)
 
-    def _changes(
-        self, counts: Mapping[str, int], rate: float, n: int, *, some: bool = True
-    ) -> dict[str, Mask]:
-        """For each of some parameters (n, count) which of its values change."""
+    def _exchange(self, share: float) -> None:
+        """Choose children that take real numbers from the second parent, and which numbers."""
+        counts = {p.name: p.dim or 1 for p in self.space if isinstance(p, Real)}
+        self.starts = dict(zip(counts, np.cumsum([0, *counts.values()]).tolist(), strict=False))
         total = sum(counts.values())
-        change = self.rng.random((n, total)) < rate
-        if some:  # one at least
+        if total:
+            wanted = (self.rng.random(self.n) < share) & (self.first != self.second)
+            self.exchanging = np.flatnonzero(wanted)
+            size = len(self.exchanging), max(1, round(_TAKEN * total))
+            self.places = self.rng.integers(0, total, size)
+
+    def _changes(self, counts: Mapping[str, int], rate: float) -> dict[str, Mask]:
+        """For each discrete parameter (n, count) which of its values change."""
+        total = sum(counts.values())
+        change = self.rng.random((self.n, total)) < rate
+        if len(counts) == len(self.space):  # else numbers make the child differ
             still = np.flatnonzero(~change.any(axis=1))
             change[still, self.rng.integers(0, total, len(still))] = True
         ends = np.cumsum(list(counts.values()))[:-1]
@@ -193,11 +196,13 @@ class _Litter:
         return made
 
     def _real(self, p: Real, column: Array) -> Array:
-        made = self._number(p, column)
-        if p.name in self.taken:
-            taken, rows = self.taken[p.name], self.exchanging
-            x, y = column[self.first[rows]], column[self.second[rows]]
-            made[rows] = np.where(taken if p.dim else taken[:, 0], y, x)
+        made, rows = self._number(p, column), self.exchanging
+        if len(rows):
+            made[rows] = column[self.first[rows]]
+            places = self.places - self.starts[p.name]
+            child, which = np.nonzero((places >= 0) & (places < (p.dim or 1)))
+            at = (rows[child], places[child, which]) if p.dim else (rows[child],)
+            made[at] = column[self.second[rows[child]], *at[1:]]
         return made
 
     def _number(self, p: Real, column: Array) -> Array:
