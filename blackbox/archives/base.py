@@ -238,7 +238,13 @@ class Archive(ABC):
         return self.learn(batch, None if parents is None else ids(parents, len(batch)))
 
     def learn(self, batch: Batch, parents: Ints | None = None) -> Added:
-        """The second half of ``add``: rows that are known to be sound, as optimizers have them."""
+        """The second half of ``add``: rows that were checked, as an optimizer's ``tell`` has them.
+
+        Args:
+            batch: (n) rows with ``id``, inputs and every outcome, each (n, ...) in its canonical
+                type; ``ok`` if they have it.
+            parents: (n,) ids of the rows that they were varied from, -1 for none.
+        """
         n, columns = len(batch), batch.columns()
         scores = self.problem.scores(batch)[:, 0] if self.problem.objectives else np.zeros(n)
         good = columns.get("ok")

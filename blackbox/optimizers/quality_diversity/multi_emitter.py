@@ -86,16 +86,16 @@ class MultiEmitter(Annealing):
     Multi-emitter MAP-Elites (Cully 2021, arXiv 2007.05352) lets a bandit share out the rows among
     kinds of emitters. Here there are two: evolution strategies as in ``CMAMAE`` with
     ``strategy="shared"``, which find new cells and climb in them, and children of two elites as
-    in ``MapElites``, which carry what is found over to all other cells. For each generation
-    of each emitter UCB1 picks the kind; a kind wins by the share of its rows that filled empty
-    cells, and where hardly anything is won any more both are used alike.
+    in ``MapElites``, which carry what is found over to all other cells. For each generation of
+    each emitter UCB1 picks the kind; a kind wins by the share of its rows that filled empty cells,
+    and where hardly anything is won any more both are used alike.
 
     Args:
         problem: one objective, at least one measure; real, integer and ordinal parameters.
         cells: as in ``MapElites``; an archive keeps its own thresholds.
         learning_rate: how fast thresholds follow, from 0 to 1; see ``CMAMAE``.
         threshold_min: threshold of an empty cell; by default just below all scores told so far.
-        variation: how children are made.
+        variation: how children are made; by default half of them by exchange.
         emitters: number of emitters.
         batch_size: rows of a generation of each of them.
         sigma: first standard deviation of a strategy, as a share of each parameter's range.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,9 @@ class Variation:
     elite on a bound stays within reach; shares are projected onto the simplex.
 
     Some children do not move but take numbers from the second parent as they are, about one in
-    twenty and at least one, so that what is good in one place alone spreads over the archive.
+    twenty and at least one (discrete recombination: Muehlenbein & Schlierkamp-Voosen 1993,
+    *Predictive models for the breeder genetic algorithm*), so that what is good in one place alone
+    spreads over the archive.
 
     Discrete values are exchanged with the second parent one by one in some children (uniform
     crossover), and some are changed: whole numbers and ranks also move as numbers do, and by a
@@ -142,7 +145,7 @@ class _Litter:
     def _exchange(self, share: float) -> None:
         """Choose children that take real numbers from the second parent, and which numbers."""
         counts = {p.name: p.dim or 1 for p in self.space if isinstance(p, Real)}
-        self.starts = dict(zip(counts, np.cumsum([0, *counts.values()]).tolist(), strict=False))
+        self.starts = dict(zip(counts, accumulate(counts.values(), initial=0), strict=False))
         total = sum(counts.values())
         if total:
             wanted = (self.rng.random(self.n) < share) & (self.first != self.second)
@@ -201,8 +204,8 @@ class _Litter:
             made[rows] = column[self.first[rows]]
             places = self.places - self.starts[p.name]
             child, which = np.nonzero((places >= 0) & (places < (p.dim or 1)))
-            at = (rows[child], places[child, which]) if p.dim else (rows[child],)
-            made[at] = column[self.second[rows[child]], *at[1:]]
+            taking, at = rows[child], (places[child, which],) if p.dim else ()
+            made[taking, *at] = column[self.second[taking], *at]
         return made
 
     def _number(self, p: Real, column: Array) -> Array:

@@ -144,8 +144,14 @@ class Fronts:
         return self._optimizer.archive.scores, self._optimizer.archive.measures
 
 
-def mome(setting: Any, seed: int, exchange: float = 0.25) -> Fronts:
-    """MOME with the setting's steps, and with children that take numbers from a second elite."""
+def mome(setting: Any, seed: int, **options: Any) -> Fronts:
+    """MOME with the setting's steps.
+
+    Args:
+        setting: the problem and its settings.
+        seed: of the optimizer.
+        options: more of ``Variation``.
+    """
     problem = setting.build()
     return Fronts(
         bb.MOME(
@@ -154,7 +160,7 @@ def mome(setting: Any, seed: int, exchange: float = 0.25) -> Fronts:
             front=setting.front,
             batch_size=setting.batch,
             n_init=setting.batch,
-            variation=Variation(iso=_share(setting), line=LINE, exchange=exchange),
+            variation=Variation(iso=_share(setting), line=LINE, **options),
             seed=seed,
         )
     )
