@@ -135,6 +135,7 @@ class _Prior:
     def __init__(
         self, kernel: Kernel, codes: int, count: int, features: int, rng: np.random.Generator
     ) -> None:
+        self._kernel = kernel
         p = len(kernel.lengths)
         spread = np.sqrt(rng.chisquare(5.0, size=(features, 1)) / 5.0)
         along = rng.standard_normal((features, p)) / kernel.lengths / spread
@@ -152,6 +153,7 @@ class _Prior:
 
     def values(self, rows: Rows) -> Array:
         """(m, S)."""
+        rows = self._kernel.along(rows)
         line = 2.0 * rows.numbers - 1.0
         values: Array = np.cos(self._angles(rows)) @ self._weights
         values += line @ self._line + line**2 @ self._square
@@ -159,6 +161,7 @@ class _Prior:
 
     def along(self, rows: Rows, index: int) -> tuple[Array, Array]:
         """(m,) values and (m, p) derivatives of one draw."""
+        rows = self._kernel.along(rows)
         line, angles = 2.0 * rows.numbers - 1.0, self._angles(rows)
         weights, first, second = (
             part[:, index] for part in (self._weights, self._line, self._square)
@@ -166,7 +169,7 @@ class _Prior:
         value = np.cos(angles) @ weights + line @ first + line**2 @ second
         slope = (-np.sin(angles) * weights) @ self._frequencies[:, : rows.numbers.shape[1]]
         slope += 2.0 * first + 4.0 * line * second
-        return value, slope
+        return value, self._kernel.by_numbers(slope)
 
     def _angles(self, rows: Rows) -> Array:
         angles: Array = np.concatenate([rows.numbers, rows.codes], axis=1) @ self._frequencies.T

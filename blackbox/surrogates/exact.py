@@ -11,6 +11,7 @@ import numpy as np
 from blackbox.arguments import check_count, check_flag
 from blackbox.batch import Array
 from blackbox.state import State
+from blackbox.surrogates.axes import turned
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.kernel import Rows
 from blackbox.surrogates.likelihood import NOISE_FLOOR, Likelihood, due, fitted
@@ -29,13 +30,15 @@ class ExactGP:
 
     Matern 5/2 over numbers and shares, with one length scale each and the dimension-scaled prior of
     Hvarfner, Hellsten and Nardi (2024), steeper below its mode, plus a parabolic trend; exponential
-    kernels over categories, permutations and strings. Rows of earlier studies are further tasks,
-    whose correlation with this one is a hyperparameter (intrinsic coregionalisation; Bonilla, Chai
-    and Williams 2007, *Multi-task Gaussian Process Prediction*).
+    kernels over categories, permutations and strings. The axes of the length scales are turned
+    where that makes the scores much likelier (see ``blackbox.surrogates.axes``). Rows of earlier
+    studies are further tasks, whose correlation with this one is a hyperparameter (intrinsic
+    coregionalisation; Bonilla, Chai and Williams 2007, *Multi-task Gaussian Process Prediction*).
 
     Args:
         warp: whether scores may be warped where that makes them likelier; with rows of earlier
             studies they never are.
+        turn: whether the axes may be turned.
         most: rows beyond which it is fitted to the best and a draw of the others.
 
     Raises:
@@ -44,9 +47,11 @@ class ExactGP:
 
     warp: bool = True
     most: int = 1500
+    turn: bool = True
 
     def __post_init__(self) -> None:
         check_flag("ExactGP: warp", self.warp)
+        check_flag("ExactGP: turn", self.turn)
         check_count("ExactGP: most", self.most, 1)
 
     def fit(self, data: Data, memory: State | None) -> ExactModel:
@@ -59,19 +64,20 @@ class ExactGP:
         n = len(data.y)
         memory = dict(memory) if memory else {}
         theta, ratio = memory.get("theta"), float(memory.get("ratio", math.inf))
+        axes = memory.get("axes")
         when = due(memory, n)
         if when == "afresh":
-            theta, ratio = self._fresh(data)
+            theta, ratio, axes = self._fresh(data)
             memory = {"afresh": n, "fitted": n}
         elif when == "again":
-            theta = fitted(_likelihood(data, ratio)[1], np.asarray(theta))
+            theta = fitted(_likelihood(data, ratio, axes)[1], np.asarray(theta))
             memory["fitted"] = n
-        outcomes, likelihood = _likelihood(data, ratio)
-        memory |= {"theta": np.asarray(theta), "ratio": ratio}
+        outcomes, likelihood = _likelihood(data, ratio, axes)
+        memory |= {"theta": np.asarray(theta), "ratio": ratio, "axes": axes}
         return ExactModel(data.features, outcomes, likelihood, np.asarray(theta), memory)
 
-    def _fresh(self, data: Data) -> tuple[Array, float]:
-        """Hyperparameters from several starts, and the likeliest warp."""
+    def _fresh(self, data: Data) -> tuple[Array, float, Array | None]:
+        """Hyperparameters from several starts, the likeliest warp, and the axes."""
         sketch = data.thinned(_SKETCH)
         best = (math.inf, np.empty(0), math.inf)
         theta = fitted(_likelihood(sketch, math.inf)[1], None)
@@ -85,9 +91,12 @@ class ExactGP:
             if loss < best[0] or not best[1].size:
                 best = loss, theta, ratio
         _, theta, ratio = best
+        axes = None
+        if self.turn:
+            theta, axes = turned(_likelihood(sketch, ratio)[1], theta)
         if len(sketch.y) < len(data.y):
-            theta = fitted(_likelihood(data, ratio)[1], theta)
-        return theta, ratio
+            theta = fitted(_likelihood(data, ratio, axes)[1], theta)
+        return theta, ratio, axes
 
 
 class ExactModel(Model):
@@ -156,7 +165,7 @@ class ExactModel(Model):
         return exported(self, device)
 
 
-def _likelihood(data: Data, ratio: float) -> tuple[Outcomes, Likelihood]:
+def _likelihood(data: Data, ratio: float, axes: Array | None = None) -> tuple[Outcomes, Likelihood]:
     """The map of the scores of the task at hand, and the likelihood of all."""
     rows, groups = data.features.rows(data.x), data.features.groups
     here = slice(None) if data.tasks is None else data.tasks == 0
@@ -177,7 +186,7 @@ def _likelihood(data: Data, ratio: float) -> tuple[Outcomes, Likelihood]:
         rows = Rows(rows.numbers, np.concatenate([rows.codes, hot], axis=1))
         groups = np.concatenate([groups, groups.max(initial=-1) + 1 + np.arange(len(others))])
     variance = None if noise is None else np.maximum(noise**2, NOISE_FLOOR)
-    return outcomes, Likelihood(rows, groups, z, variance, noisy=data.noisy)
+    return outcomes, Likelihood(rows, groups, z, variance, noisy=data.noisy, axes=axes)
 
 
 __all__ = ["ExactGP", "ExactModel", "SingularError"]

@@ -10,7 +10,7 @@ permutation or string is embedded as codes c whose squared distance counts diffe
 ``codes``), which makes it the exponential Hamming kernel for categories and the Mallows kernel for
 permutations (Jiao and Vert 2015). The last sum is a separable parabola with normal coefficients,
 a trend that reaches where no observation is near (ibid., section 2.7); where the data show none,
-t_1 and t_2 vanish.
+t_1 and t_2 vanish. The numbers may be taken along other axes than those of the cube (see ``axes``).
 
 Both squared distances are matrix products, and so are their gradients; nothing of size n x n x d is
 ever made. That is most of the speed of the fast engine.
@@ -63,17 +63,40 @@ class Kernel:
         theta: (p + g + 3,) logarithms of length scales, code scales, the trend's two variances and
             the signal variance.
         groups: (q,) group of each column of codes, from 0 to g - 1.
+        axes: (p, p) orthonormal columns along which length scales and trend are; None for the axes
+            of the cube.
     """
 
-    def __init__(self, theta: Array, groups: npt.NDArray[np.intp]) -> None:
+    def __init__(
+        self, theta: Array, groups: npt.NDArray[np.intp], axes: Array | None = None
+    ) -> None:
         g = int(groups.max()) + 1 if len(groups) else 0
         p = len(theta) - g - TREND - 1
         self.theta = theta
         self.groups = groups
+        self.axes = axes
         self.lengths: Array = np.exp(theta[:p])
         self.scales: Array = np.exp(theta[p : p + g])
         self.trend: Array = np.exp(theta[p + g : -1])
         self.signal = float(np.exp(theta[-1]))
+
+    @property
+    def reach(self) -> Array:
+        """(p,) length scale along each number, whatever the axes."""
+        if self.axes is None:
+            return self.lengths
+        reach: Array = ((self.axes / self.lengths) ** 2).sum(axis=1) ** -0.5
+        return reach
+
+    def along(self, rows: Rows) -> Rows:
+        """Rows with coordinates along the axes as numbers; the cube turns about its middle."""
+        if self.axes is None:
+            return rows
+        return Rows(0.5 + (rows.numbers - 0.5) @ self.axes, rows.codes)
+
+    def by_numbers(self, slopes: Array) -> Array:
+        """(n, p) derivatives by the numbers, of those by the coordinates along the axes."""
+        return slopes if self.axes is None else slopes @ self.axes.T
 
     def __call__(self, a: Rows, b: Rows) -> Array:
         """(n, m) covariances."""
@@ -82,19 +105,19 @@ class Kernel:
 
     def variance(self, rows: Rows) -> Array:
         """(n,) covariances of each row with itself."""
-        line, square = _powers(rows.numbers)
+        line, square = _powers(self.along(rows).numbers)
         along = self.trend[0] * (line**2).sum(axis=1) + self.trend[1] * (square**2).sum(axis=1)
         variance: Array = self.signal + along
         return variance
 
     def variance_slope(self, rows: Rows) -> Array:
         """(n, p) derivatives of ``variance`` by the numbers."""
-        line, square = _powers(rows.numbers)
-        slope: Array = 4.0 * self.trend[0] * line + 8.0 * self.trend[1] * square * line
-        return slope
+        line, square = _powers(self.along(rows).numbers)
+        return self.by_numbers(4.0 * self.trend[0] * line + 8.0 * self.trend[1] * square * line)
 
     def with_slope(self, a: Rows, b: Rows) -> tuple[Array, Array]:
         """(n, m) covariances, and minus twice the derivatives by r^2 of the part that has r."""
+        a, b = self.along(a), self.along(b)
         value, slope = self._stationary(a, b)
         for t, left, right in zip(self.trend, _powers(a.numbers), _powers(b.numbers), strict=True):
             value += (t * left) @ right.T
@@ -110,7 +133,8 @@ class Kernel:
             weights: (n, n), symmetric.
         """
         p, g = len(self.lengths), len(self.scales)
-        gradient = np.empty(len(self.theta))
+        rows = self.along(rows)
+        gradient = np.empty(p + g + TREND + 1)
         along = np.array(
             [t * _pairs(weights, v) for t, v in zip(self.trend, _powers(rows.numbers), strict=True)]
         )
@@ -135,6 +159,7 @@ class Kernel:
             slope: (n, m) from ``with_slope``.
             weights: (n, m).
         """
+        a, b = self.along(a), self.along(b)
         inner = slope * weights
         pulled = inner @ b.numbers
         pulled -= inner.sum(axis=1, keepdims=True) * a.numbers
@@ -142,16 +167,20 @@ class Kernel:
         line, square = _powers(b.numbers)
         pulled += (2.0 * self.trend[0]) * (weights @ line)
         pulled += (4.0 * self.trend[1]) * (2.0 * a.numbers - 1.0) * (weights @ square)
-        return np.asarray(pulled)
+        return self.by_numbers(pulled)
 
     def _trend(self, a: Rows, b: Rows) -> Array:
         powers = zip(self.trend, _powers(a.numbers), _powers(b.numbers), strict=True)
         trend: Array = sum((t * left) @ right.T for t, left, right in powers)
         return trend
 
+    def _scaled(self, numbers: Array) -> Array:
+        """(n, p) points whose distance is r, of (n, p) coordinates along the axes."""
+        return numbers / self.lengths
+
     def _stationary(self, a: Rows, b: Rows) -> tuple[Array, Array]:
         if len(self.lengths):
-            s = _squares(a.numbers / self.lengths, b.numbers / self.lengths)
+            s = _squares(self._scaled(a.numbers), self._scaled(b.numbers))
             np.multiply(s, 5.0, out=s)
             np.sqrt(s, out=s)
             decay = np.exp(-s)

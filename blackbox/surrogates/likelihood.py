@@ -34,11 +34,12 @@ NOISY_PRIOR = (-2.0, 1.0)  # of the same where values are known to be noisy: lik
 _SIGNAL = 2.0  # deviation of the logarithm of the signal variance
 LENGTH = math.sqrt(3.0)  # deviation of the logarithm of a length scale
 SHORT = 0.5  # the same below the mode
+TILT = 1.0  # deviation of the tilts
 TREND_PRIOR = (-4.0, 2.0)  # of the logarithms of its variances: normal, so that none is a choice
 _CODES = (3.0, math.sqrt(3.0))  # of the log-normal prior of the code scales
 _STARTS = ((0.0, -7.0), (math.log(4.0), -7.0), (-1.0, -3.0), (math.log(4.0), -2.0))
 _OPTIMISED = 2  # starts that are followed, the most likely ones
-_COLD, _WARM = 60, 15  # iterations
+COLD, _WARM = 60, 15  # iterations
 _BARRIER = 1e30  # loss where it cannot be computed
 _REFIT = 1.03  # growth of the data after which hyperparameters are fitted again, from the last ones
 _AFRESH = 1.25  # growth after which they are looked for from several starts
@@ -57,6 +58,7 @@ class Likelihood:
         trend: mean and deviation of the normal prior of the logarithms of the trend's variances.
         noisy: whether scores are known to be noisy.
         short: deviation of the logarithm of a length scale below the prior's mode.
+        axes: of the kernel.
     """
 
     rows: Rows
@@ -66,17 +68,27 @@ class Likelihood:
     trend: tuple[float, float] = TREND_PRIOR
     noisy: bool = False
     short: float = SHORT
+    axes: Array | None = None
 
     @property
     def sizes(self) -> tuple[int, int]:
         """Numbers of length scales and of code scales."""
         return self.rows.numbers.shape[1], int(self.groups.max(initial=-1)) + 1
 
+    @property
+    def tilts(self) -> int:
+        """Number of hyperparameters of the kernel after those that every one has."""
+        return 0
+
+    def kernel(self, theta: Array) -> Kernel:
+        """The kernel at its own hyperparameters."""
+        return Kernel(theta, self.groups, self.axes)
+
     def split(self, theta: Array) -> tuple[Kernel, Array]:
         """The kernel and the (n,) noise variances at these hyperparameters."""
         if self.noise is not None:
-            return Kernel(theta, self.groups), self.noise
-        return Kernel(theta[:-1], self.groups), np.full(len(self.z), math.exp(theta[-1]))
+            return self.kernel(theta), self.noise
+        return self.kernel(theta[:-1]), np.full(len(self.z), math.exp(theta[-1]))
 
     def posterior(self, theta: Array) -> Posterior:
         """The process given the scores.
@@ -116,14 +128,16 @@ class Likelihood:
         p, g = self.sizes
         length = math.sqrt(2.0) + 0.5 * math.log(max(p, 1)) - LENGTH**2
         codes, noise = _CODES[0] - _CODES[1] ** 2, self._noise[0] - self._noise[1] ** 2
-        mode = [length] * p + [codes] * g + [self.trend[0]] * TREND + [0.0, noise]
+        mode = [length] * p + [codes] * g + [self.trend[0]] * TREND + [0.0]
+        mode += [0.0] * self.tilts + [noise]
         return np.array(mode if self.noise is None else mode[:-1])
 
     @cached_property
     def above(self) -> Array:
         """(t,) deviations of the prior above its mode."""
         p, g = self.sizes
-        width = [LENGTH] * p + [_CODES[1]] * g + [self.trend[1]] * TREND + [_SIGNAL, self._noise[1]]
+        width = [LENGTH] * p + [_CODES[1]] * g + [self.trend[1]] * TREND + [_SIGNAL]
+        width += [TILT] * self.tilts + [self._noise[1]]
         return np.array(width if self.noise is None else width[:-1])
 
     @cached_property
@@ -141,7 +155,7 @@ class Likelihood:
         """(t, 2) of the hyperparameters."""
         p, g = self.sizes
         rows = [(math.log(5e-3), math.log(1e3))] * p + [(math.log(1e-2), math.log(1e3))] * g
-        rows += [(-14.0, 6.0)] * TREND + [(-7.0, 12.0)]
+        rows += [(-14.0, 6.0)] * TREND + [(-7.0, 12.0)] + [(-8.0, 8.0)] * self.tilts
         if self.noise is None:
             rows.append((math.log(NOISE_FLOOR), math.log(NOISE_MOST)))
         return np.array(rows)
@@ -211,12 +225,13 @@ def due(memory: State, n: int) -> Literal["afresh", "again", "not"]:
     return "not"
 
 
-def fitted(likelihood: Fittable, start: Array | None) -> Array:
+def fitted(likelihood: Fittable, start: Array | None, steps: int = _WARM) -> Array:
     """(t,) hyperparameters of greatest posterior density found.
 
     Args:
         likelihood: what to fit.
         start: hyperparameters to go on from; None looks from several starts.
+        steps: iterations from the start.
 
     Raises:
         SingularError: no start has a covariance that can be factorised.
@@ -239,7 +254,7 @@ def fitted(likelihood: Fittable, start: Array | None) -> Array:
         starts = [tried[i] for i in order[:_OPTIMISED]]
     best: tuple[float, Array] | None = None
     for theta in starts:
-        options = {"maxiter": _COLD if start is None else _WARM, "ftol": 1e-7}
+        options = {"maxiter": COLD if start is None else steps, "ftol": 1e-7}
         how: dict[str, Any] = {"jac": True, "bounds": box, "options": options}
         found = minimize(loss, theta, method="L-BFGS-B", **how)
         if found.fun < _BARRIER and (best is None or found.fun < best[0]):

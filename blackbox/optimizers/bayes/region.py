@@ -72,7 +72,7 @@ class TrustRegion:
         length = self.length(scores[begun:])
         half = np.full(features.width, 0.5 * length)
         if isinstance(model, ExactModel):
-            lengths = np.clip(model.posterior.kernel.lengths, 0.1, _FLAT)
+            lengths = np.clip(model.posterior.kernel.reach, 0.1, _FLAT)
             half[features.numbers] *= lengths / np.exp(np.log(lengths).mean())
         lower, upper = np.clip(center - half, 0.0, 1.0), np.clip(center + half, 0.0, 1.0)
         for level in features.levels:

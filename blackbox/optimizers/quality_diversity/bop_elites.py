@@ -73,8 +73,11 @@ class BOPElites(Optimizer):
 
         self._features = Features(problem.space)
         self._search = Search(self._features)
-        # Without a warp: improvements in different cells are added up.
-        self._learning = Learning(problem, self._features, ExactGP(warp=False), (), "cpu")
+        # Without a warp: improvements in different cells are added up. Along the axes of the cube,
+        # as its figures were measured.
+        self._learning = Learning(
+            problem, self._features, ExactGP(warp=False, turn=False), (), "cpu"
+        )
         if n_init is None:
             n_init = max(8, 4 * self._features.width)
         n_init = check_count("BOPElites: n_init", n_init, 0)

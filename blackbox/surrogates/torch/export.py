@@ -35,7 +35,9 @@ def exported(model: ExactModel, device: str = "cpu") -> SingleTaskGP:
     if tasks:
         task = rows.codes[:, own:] @ np.arange(1.0, tasks + 1)
         x = np.column_stack([x, task])
-    kernel = Covariance(Embedding(features, tasks), model.posterior.kernel.theta)
+    kernel = Covariance(
+        Embedding(features, tasks), model.posterior.kernel.theta, axes=likelihood.axes
+    )
     noise = model.noise if likelihood.noise is None else likelihood.noise
     with isolated(0, device):
         process = of_this_study(

@@ -79,11 +79,19 @@ class Covariance(Kernel):  # type: ignore[misc]  # GPyTorch comes without types
         embedding: of its inputs.
         theta: (p + g + 3,) logarithms of its hyperparameters.
         prior: of theta, or None.
+        axes: (p, p) of the length scales, None for those of the cube.
     """
 
-    def __init__(self, embedding: Embedding, theta: Array, prior: Prior | None = None) -> None:
+    def __init__(
+        self,
+        embedding: Embedding,
+        theta: Array,
+        prior: Prior | None = None,
+        axes: Array | None = None,
+    ) -> None:
         super().__init__()
         self.embedding = embedding
+        self.register_buffer("axes", None if axes is None else torch.tensor(axes))
         self.register_parameter(
             "theta", torch.nn.Parameter(torch.tensor(theta, dtype=torch.float64))
         )
@@ -101,7 +109,7 @@ class Covariance(Kernel):  # type: ignore[misc]  # GPyTorch comes without types
 
     def forward(self, x1: Tensor, x2: Tensor, diag: bool = False, **_: Any) -> Tensor:
         lengths, scales, trend, signal = self.hyperparameters
-        a, b = self.embedding.numbers(x1), self.embedding.numbers(x2)
+        a, b = self._along(x1), self._along(x2)
         value = signal * matern(a / lengths, b / lengths, diag)
         if len(self.groups):
             value = value * code_factor(self.embedding, scales[self.groups], x1, x2, diag)
@@ -109,6 +117,10 @@ class Covariance(Kernel):  # type: ignore[misc]  # GPyTorch comes without types
         for t, left, right in ((trend[0], line, other), (trend[1], line**2, other**2)):
             value = value + t * _products(left, right, diag)
         return value
+
+    def _along(self, x: Tensor) -> Tensor:
+        numbers = self.embedding.numbers(x)
+        return numbers if self.axes is None else 0.5 + (numbers - 0.5) @ self.axes
 
 
 class CodeKernel(Kernel):  # type: ignore[misc]

@@ -85,7 +85,7 @@ class SparseGP:
         start = np.empty(0) if not memory else np.asarray(memory["theta"])
         cold = not len(start)
         if cold:
-            start = ExactGP(warp=False, most=_SKETCH).fit(data, None).theta
+            start = ExactGP(warp=False, most=_SKETCH, turn=False).fit(data, None).theta
         order = np.argsort(-data.y, kind="stable")
         top, rest = order[: self.exact], order[self.exact :]
         known = None if noise is None else noise[rest]

@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the arguments, run the suite, write its table."""
     os.environ.update(ONE_THREAD)  # before NumPy is imported
     from studies.benchmarks.bayes.runner import Results, Suite, run
+    from studies.benchmarks.common import report
     from studies.benchmarks.common.store import Store
 
     args = _parser().parse_args(arguments)
@@ -31,11 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if name not in known:
                 raise SystemExit(f"no {kind} {name!r}; there are: {', '.join(known)}")
     store = Store(suite.name, args.store)
+    published = Store(f"bayes_{suite.name}", report.RESULTS / "runs")
     if not args.table:
         seeds = suite.seeds if args.seeds is None else args.seeds
         run(
             suite,
             store,
+            known=published,
             optimizers=optimizers,
             seeds=seeds,
             problems=args.problems,
@@ -44,7 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             timeout=args.timeout,
         )
     if not args.no_table:
-        suite.table(Results(suite, store, args.version))
+        found = [*published, *map(suite.digested, store)]
+        results = Results(suite, found, args.version)
+        suite.table(results)
+        if suite.digest is not None:
+            published.replace(results.runs)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--problems", type=_names, default=(), help="A,B; by default all")
     parser.add_argument("--seeds", type=int, help="how many, from 0; by default the suite's")
     parser.add_argument("--version", help="name of the version of Bayes, instead of a digest")
-    parser.add_argument("--again", action="store_true", help="run finished runs once more")
+    parser.add_argument("--again", action="store_true", help="run finished ones anew")
     parser.add_argument("--timeout", type=int, default=3600, help="seconds of a run")
     parser.add_argument("--store", type=Path, default=BENCH / "results", help="folder of results")
     tables = parser.add_mutually_exclusive_group()

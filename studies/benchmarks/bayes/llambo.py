@@ -145,24 +145,30 @@ def published() -> dict[str, dict[int, list[float]]]:
     return found
 
 
+def digest(case: str, run: dict[str, Any]) -> dict[str, Any]:
+    """Best and worst score of a run."""
+    return {"best": float(np.nanmax(run["values"])), "worst": float(np.nanmin(run["values"]))}
+
+
 def table(results: Results) -> Path:
     """Mean normalised regret over all tasks and seeds, and the median of every task."""
     names = [*results.optimizers, LLAMBO]
-    scores = {
-        (case, name): {s: np.ravel(d["values"]) for s, d in results.seeds(case, name).items()}
+    runs = {
+        (case, name): results.seeds(case, name)
         for case in results.suite.cases
         for name in results.optimizers
     }
     for case in results.suite.cases:
-        scores[case, LLAMBO] = {s: np.array(v) for s, v in published()[case].items()}
+        scores = published()[case].items()
+        runs[case, LLAMBO] = {seed: digest(case, {"values": values}) for seed, values in scores}
     found = {}
     for case in results.suite.cases:
-        seen = np.concatenate([v for name in names for v in scores[case, name].values()])
-        span = np.nanmax(seen) - np.nanmin(seen)
+        seen = [run for name in names for run in runs[case, name].values()]
+        best = max(run["best"] for run in seen)
+        span = best - min(run["worst"] for run in seen)
         for name in names:
             found[case, name] = {
-                seed: float((np.nanmax(seen) - np.nanmax(values)) / span)
-                for seed, values in scores[case, name].items()
+                seed: float((best - run["best"]) / span) for seed, run in runs[case, name].items()
             }
     cases = [*results.suite.cases]
     rows = overview(found, cases, names)
@@ -206,5 +212,6 @@ SUITE = Suite(
     },
     (OURS, "Random", "TPE", "GPSampler"),
     table,
+    digest,
     seeds=5,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,26 +19,27 @@ from studies.benchmarks.common.report import write_table
 REACTION_EVALUATIONS = 50
 
 
-def best(results: Results, problem: str, optimizer: str) -> dict[int, float]:
-    """Best feasible outcome of each seed, in the user's units; NaN where there is none."""
-    sign = results.suite.cases[problem].build(0).objectives[0].sign
-    found = {}
-    for seed, run in results.seeds(problem, optimizer).items():
-        scores = sign * np.ravel(run["values"])
-        feasible = np.asarray(run.get("violation", np.zeros(len(scores)))) == 0
-        scores = scores[feasible & np.isfinite(scores)]
-        found[seed] = float(sign * scores.max()) if len(scores) else float("nan")
-    return found
+def digest(problem: str, run: dict[str, Any]) -> dict[str, Any]:
+    """Best feasible outcome of a run, in the user's units; None where there is none."""
+    sign = SUITE.cases[problem].build(0).objectives[0].sign
+    scores = sign * np.ravel(run["values"])
+    feasible = np.asarray(run.get("violation", np.zeros(len(scores)))) == 0
+    scores = scores[feasible & np.isfinite(scores)]
+    return {"best": float(sign * scores.max()) if len(scores) else None}
 
 
 def table(results: Results) -> Path:
     """Ranks, the median of the best feasible outcome, and how many seeds found one."""
     names = results.optimizers
     cases = [c for c in results.suite.cases if any(results.seeds(c, o) for o in names)]
-    outcomes = {(c, o): best(results, c, o) for c in cases for o in names}
+    outcomes = {
+        (c, o): {s: run["best"] for s, run in results.seeds(c, o).items()}
+        for c in cases
+        for o in names
+    }
     signs = {c: results.suite.cases[c].build(0).objectives[0].sign for c in cases}
     losses = {
-        (c, o): {s: float("inf") if np.isnan(v) else -signs[c] * v for s, v in found.items()}
+        (c, o): {s: float("inf") if v is None else -signs[c] * v for s, v in found.items()}
         for (c, o), found in outcomes.items()
     }
     rows = medians(losses, cases, names)
@@ -48,7 +50,7 @@ def table(results: Results) -> Path:
     feasible = [
         {"problem": c}
         | {
-            o: f"{np.isfinite([*outcomes[c, o].values()]).sum()} of {len(outcomes[c, o])}"
+            o: f"{sum(v is not None for v in outcomes[c, o].values())} of {len(outcomes[c, o])}"
             for o in names
         }
         for c in cases
@@ -106,4 +108,4 @@ def cases() -> dict[str, Case]:
     return made
 
 
-SUITE = Suite("mixed", cases(), (OURS, "Random", "TPE", "GPSampler", "GA", "DE"), table)
+SUITE = Suite("mixed", cases(), (OURS, "Random", "TPE", "GPSampler", "GA", "DE"), table, digest)

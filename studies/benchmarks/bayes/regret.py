@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,27 +27,29 @@ SUBSET = (
 )
 
 
-def regrets(results: Results, problem: str, optimizer: str) -> dict[int, float]:
-    """Simple regret at the end of each seed's run."""
-    best = results.suite.cases[problem].best
+def digest(problem: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Simple regret at the end of a run, and CPU seconds of a round: mean of the last ten."""
+    best = SUITE.cases[problem].best
     if best is None:
         number, d = problem.removesuffix("-D").removeprefix("f").split()
         best = optimum(int(number), int(d))
-    return {
-        seed: float(np.nanmin(data["values"])) - best
-        for seed, data in results.seeds(problem, optimizer).items()
-    }
+    regret = float(np.nanmin(data["values"])) - best
+    return {"regret": regret, "cpu": round(float(np.mean(data["cpu"][-10:])), 6)}
 
 
 def table(results: Results) -> Path:
     """Mean ranks, the peers that are better than Bayes, and the median regret of every problem."""
     names = results.optimizers
     cases = [c for c in results.suite.cases if any(results.seeds(c, o) for o in names)]
-    found = {(c, o): regrets(results, c, o) for c in cases for o in names}
+    found = {
+        (c, o): {s: run["regret"] for s, run in results.seeds(c, o).items()}
+        for c in cases
+        for o in names
+    }
     rows = overview(found, cases, names)
     for row in rows:
-        runs = [data for c in cases for data in results.seeds(c, row["optimizer"]).values()]
-        costs = [np.mean(data["cpu"][-10:]) for data in runs]
+        runs = [run for c in cases for run in results.seeds(c, row["optimizer"]).values()]
+        costs = [run["cpu"] for run in runs]
         row["CPU s per ask"] = float(np.median(costs)) if costs else None
     return write_table(
         "bayes_regret",
@@ -88,5 +91,6 @@ SUITE = Suite(
         "Vizier",
     ),
     table,
+    digest,
     only=dict.fromkeys(("BoTorch", "Ax", "HEBO", "Vizier"), SUBSET),
 )

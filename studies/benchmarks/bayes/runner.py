@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -123,6 +123,10 @@ def outcomes(problem: bb.Problem, batch: Batch) -> dict[str, Any]:
     return found
 
 
+#: What a table needs of a run, from the name of its case and what was measured.
+Digest = Callable[[str, dict[str, Any]], dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Suite:
     """Cases, the optimizers that run on them, and the table made of the results.
@@ -132,6 +136,7 @@ class Suite:
         cases: by name.
         optimizers: names, the default ones.
         table: writes the table from the results and says where.
+        digest: of a run; None where a run holds for one machine alone, and is not published.
         seeds: how many seeds.
         work: what a run does.
         fresh: whether every run gets a process of its own.
@@ -142,10 +147,17 @@ class Suite:
     cases: Mapping[str, Case]
     optimizers: Sequence[str]
     table: Callable[[Results], Path]
+    digest: Digest | None = None
     seeds: int = 10
     work: Work = optimize
     fresh: bool = False
     only: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def digested(self, run: Result) -> Result:
+        """A run as it is published: of what was measured only what the table needs."""
+        if self.digest is None or run.error:
+            return run
+        return replace(run, data=self.digest(run.problem, run.data))
 
 
 Task = tuple[str, str, int]
@@ -157,6 +169,7 @@ def run(
     suite: Suite,
     store: Store,
     *,
+    known: Iterable[Result] = (),
     optimizers: Sequence[str],
     seeds: int,
     problems: Sequence[str] = (),
@@ -169,6 +182,7 @@ def run(
     Args:
         suite: what to run.
         store: where results are looked up and written.
+        known: results that are not in the store, which count as finished too.
         optimizers: names of ``PEERS``.
         seeds: how many seeds, from 0.
         problems: names of cases; none means those that the suite wants for each optimizer.
@@ -177,7 +191,7 @@ def run(
         timeout: seconds after which a run is stopped and counts as crashed.
     """
     os.environ.update(ONE_THREAD)  # the pool's process starts with it
-    finished = set() if again else {result.key for result in store}
+    finished = set() if again else {result.key for result in (*known, *store)}
     tasks = [
         (problem, optimizer, seed)
         for optimizer in optimizers
@@ -250,7 +264,7 @@ class Results:
 
     Args:
         suite: whose results.
-        found: results of the store.
+        found: digested results, of two of one run the later counts.
         version: the version of our own optimizers; by default the last one stored.
     """
 
@@ -265,7 +279,8 @@ class Results:
         }
         kept = [result for result in kept if result.version == self.versions[result.optimizer]]
         self.crashes = [result for result in kept if result.error]
-        self._data = {(r.problem, r.optimizer, r.seed): r.data for r in kept if not r.error}
+        self.runs = [result for result in kept if not result.error]
+        self._data = {(r.problem, r.optimizer, r.seed): r.data for r in self.runs}
 
     @property
     def optimizers(self) -> list[str]:

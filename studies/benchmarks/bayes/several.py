@@ -131,13 +131,14 @@ def _known(case: str) -> Any:
     return BUILDS[case]()
 
 
-def hypervolume(case: str, run: dict[str, Any]) -> float:
+def digest(case: str, data: dict[str, Any]) -> dict[str, Any]:
     """Hypervolume of a run's feasible rows above the reference point."""
     problem = _known(case)
     signs = np.array([objective.sign for objective in problem.objectives])
-    scores = signs * np.array(run["values"], dtype=np.float64)
-    feasible = np.asarray(run.get("violation", np.zeros(len(scores)))) == 0
-    return bb.metrics.hypervolume(scores[feasible], problem.scores(problem.reference)[0])
+    scores = signs * np.array(data["values"], dtype=np.float64)
+    feasible = np.asarray(data.get("violation", np.zeros(len(scores)))) == 0
+    reference = problem.scores(problem.reference)[0]
+    return {"hypervolume": bb.metrics.hypervolume(scores[feasible], reference)}
 
 
 def table(results: Results) -> Path:
@@ -145,7 +146,7 @@ def table(results: Results) -> Path:
     names = results.optimizers
     cases = [c for c in results.suite.cases if any(results.seeds(c, o) for o in names)]
     losses = {
-        (c, o): {s: -hypervolume(c, run) for s, run in results.seeds(c, o).items()}
+        (c, o): {s: -run["hypervolume"] for s, run in results.seeds(c, o).items()}
         for c in cases
         for o in names
     }
@@ -181,4 +182,5 @@ SUITE = Suite(
     {name: Case(partial(_build, make)) for name, make in BUILDS.items()},
     (OURS, "BoTorch", "NSGA-II", "TPE", "GPSampler", "Ax"),
     table,
+    digest,
 )

@@ -1,10 +1,15 @@
-"""Results as JSON lines under ``.bench/results``: one line a run, only ever appended."""
+"""Results as JSON lines, one line a run.
+
+Those of this machine are under ``.bench/results``, and are only ever appended. Those behind a
+published table are under ``results/runs``, digested to what the table needs, so that its statistics
+can be checked, and a peer be added, without running the others again.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +67,12 @@ class Store:
             os.fsync(file)
         finally:
             os.close(file)
+
+    def replace(self, results: Iterable[Result]) -> None:
+        """Hold these results in place of all others."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [json.dumps(asdict(result)) + "\n" for result in results]
+        self.path.write_text("".join(lines), encoding="utf-8")
 
     def __iter__(self) -> Iterator[Result]:
         """The last result of each key, in the order in which they were written."""
