@@ -5,7 +5,7 @@ an axis: one length scale for each parameter has to take the narrow one for both
 
     r^2 = (u - u')^T exp(S) (u - u'),    S_ii = -2 log l_i,    S_ij ~ normal(0, 1),
 
-is fitted whole (Vivarelli and Williams 1999, *Discovering Hidden Features with Gaussian Processes
+is fitted whole (Vivarelli and Williams 1998, *Discovering Hidden Features with Gaussian Processes
 Regression*; here by its logarithm, in which all symmetric matrices are metrics and length scales
 are the diagonal). What is kept of it are its eigenvectors: along them length scales and trend are
 fitted as along the axes of the cube. The metric must pay for itself by Schwarz' criterion (1978,
@@ -24,6 +24,7 @@ import numpy.typing as npt
 from blackbox.batch import Array
 from blackbox.surrogates.kernel import Kernel, Rows
 from blackbox.surrogates.likelihood import COLD, Likelihood, fitted
+from blackbox.surrogates.posterior import SingularError
 
 
 def turned(likelihood: Likelihood, theta: Array) -> tuple[Array, Array | None]:
@@ -35,9 +36,6 @@ def turned(likelihood: Likelihood, theta: Array) -> tuple[Array, Array | None]:
 
     Returns:
         (t,) hyperparameters, and (p, p) axes, None for those of the cube.
-
-    Raises:
-        SingularError: no hyperparameters give a covariance that can be factorised.
     """
     tilted = Tilted(**{f.name: getattr(likelihood, f.name) for f in fields(likelihood)})
     n, angles = len(likelihood.z), tilted.tilts
@@ -45,9 +43,12 @@ def turned(likelihood: Likelihood, theta: Array) -> tuple[Array, Array | None]:
         return theta, None
     own = len(theta) - (likelihood.noise is None)
     start = np.concatenate([theta[:own], np.zeros(angles), theta[own:]])
-    axes = tilted.kernel(fitted(tilted, start, COLD)[: own + angles]).eigenvectors
-    along = replace(likelihood, axes=axes)
-    found = fitted(along, None)
+    try:
+        axes = tilted.kernel(fitted(tilted, start, COLD)[: own + angles]).eigenvectors
+        along = replace(likelihood, axes=axes)
+        found = fitted(along, None)
+    except SingularError:
+        return theta, None  # what is fitted already stands
     gain = likelihood(theta)[0] - along(found)[0]
     entries = angles + len(axes)
     return (found, axes) if gain > 0.5 * entries * math.log(n) else (theta, None)

@@ -170,6 +170,25 @@ class TestRuns:
         assert "1 runs crashed: CMA-ES on pest control" in text
         assert "python -m studies.benchmarks.bayes mixed" in text
 
+    def test_a_table_is_made_of_published_runs_and_of_new_ones(self, tables_in, tmp_path):
+        def rows(seeds, store):
+            arguments = ["mixed", "--optimizers", "Random", "--problems", "pest control"]
+            main([*arguments, "--seeds", seeds, "--store", str(tmp_path / store)])
+            return (tables_in / "bayes_mixed.md").read_text().splitlines()
+
+        best = rows("2", "first")
+        (published,) = (tables_in / "runs").iterdir()
+        assert len(published.read_text().splitlines()) == 2
+        assert not (tmp_path / "second").exists()
+        assert rows("2", "second") == best  # with nothing run
+        assert not (tmp_path / "second").exists()
+        rows("3", "second")
+        assert [run.seed for run in Store("mixed", tmp_path / "second")] == [2]
+        found = [run.data["best"] for run in Store("bayes_mixed", tables_in / "runs")]
+        (whole,) = (run for run in Store("mixed", tmp_path / "first") if run.seed == 1)
+        assert len(found) == 3
+        assert found[1] == np.min(whole.data["values"])
+
     def test_sobol_and_bayes_on_branin(self, tables_in, tmp_path):
         case = Case(lambda seed: bb.problems.Branin(), evaluations=6)
         store = Store("regret", tmp_path)
@@ -178,9 +197,11 @@ class TestRuns:
             assert len(data["values"]) == len(data["cpu"]) == 6
             store.append(Result("Branin 2", name, 0, version, data=data))
         store.append(Result("Hartmann 6", "Bayes", 0, "a", data=data))
-        text = regret.table(Results(regret.SUITE, store)).read_text()
+        digested = [regret.SUITE.digested(run) for run in store]
+        text = regret.table(Results(regret.SUITE, digested)).read_text()
         assert text.count("| Branin 2 |") == 1
         assert "| Bayes | 2 |" in text
         assert "| Sobol | 1 |" in text
         assert "Bayes a" in text  # the last one written
-        assert "| Hartmann 6 |" not in regret.table(Results(regret.SUITE, store, "b")).read_text()
+        results = Results(regret.SUITE, digested, "b")
+        assert "| Hartmann 6 |" not in regret.table(results).read_text()

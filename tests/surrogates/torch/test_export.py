@@ -97,6 +97,19 @@ def test_marginal_likelihood_is_that_of_the_fast_engine():
     assert found == pytest.approx(expected, abs=1e-6)
 
 
+def test_axes_are_those_of_the_fast_engine():
+    features, rng = Features(MIXED), np.random.default_rng(0)
+    x = features.draw(120, rng)
+    y = np.cos(6 * (x[:, 0] + x[:, 1]))
+    model = ExactGP(warp=False).fit(Data(features, x, y), None)
+    assert model.posterior.kernel.axes is not None
+    points, weights = features.draw(20, rng), (rng.normal(size=(20, 1)), rng.normal(size=20))
+    there, here = moments(model, points), model.moments(points)
+    np.testing.assert_allclose(there.mean, here.mean, atol=1e-6)
+    np.testing.assert_allclose(there.deviation, here.deviation, rtol=1e-6)
+    np.testing.assert_allclose(there.pull(*weights), here.pull(*weights), rtol=1e-6, atol=1e-6)
+
+
 def test_features_come_back_from_what_the_kernel_compares():
     features = Features(MIXED)
     rows = features.rows(features.draw(50, np.random.default_rng(0)))
