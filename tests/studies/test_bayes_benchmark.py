@@ -177,14 +177,14 @@ class TestRuns:
             return (tables_in / "bayes_mixed.md").read_text().splitlines()
 
         best = rows("2", "first")
-        (published,) = (tables_in / "runs").iterdir()
+        (published,) = (tables_in / "outcomes").iterdir()
         assert len(published.read_text().splitlines()) == 2
         assert not (tmp_path / "second").exists()
         assert rows("2", "second") == best  # with nothing run
         assert not (tmp_path / "second").exists()
         rows("3", "second")
         assert [run.seed for run in Store("mixed", tmp_path / "second")] == [2]
-        found = [run.data["best"] for run in Store("bayes_mixed", tables_in / "runs")]
+        found = [run.data["best"] for run in Store("bayes_mixed", tables_in / "outcomes")]
         (whole,) = (run for run in Store("mixed", tmp_path / "first") if run.seed == 1)
         assert len(found) == 3
         assert found[1] == np.min(whole.data["values"])

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if name not in known:
                 raise SystemExit(f"no {kind} {name!r}; there are: {', '.join(known)}")
     store = Store(suite.name, args.store)
-    published = Store(f"bayes_{suite.name}", report.RESULTS / "runs")
+    published = Store(f"bayes_{suite.name}", report.RESULTS / "outcomes")
     if not args.table:
         seeds = suite.seeds if args.seeds is None else args.seeds
         run(

@@ -1,8 +1,8 @@
 """Results as JSON lines, one line a run.
 
 Those of this machine are under ``.bench/results``, and are only ever appended. Those behind a
-published table are under ``results/runs``, digested to what the table needs, so that its statistics
-can be checked, and a peer be added, without running the others again.
+published table are under ``results/outcomes``, digested to what the table needs, so that its
+statistics can be checked, and a peer be added, without running the others again.
 """
 
 from __future__ import annotations
