@@ -38,8 +38,8 @@ class ExactGP:
     Args:
         warp: whether scores may be warped where that makes them likelier; with rows of earlier
             studies they never are.
-        turn: whether the axes may be turned.
         most: rows beyond which it is fitted to the best and a draw of the others.
+        turn: whether the axes may be turned.
 
     Raises:
         ProblemError: an argument is out of its range.
