@@ -279,8 +279,9 @@ class Results:
         }
         kept = [result for result in kept if result.version == self.versions[result.optimizer]]
         self.crashes = [result for result in kept if result.error]
-        self.runs = [result for result in kept if not result.error]
-        self._data = {(r.problem, r.optimizer, r.seed): r.data for r in self.runs}
+        runs = {(r.problem, r.optimizer, r.seed): r for r in kept if not r.error}
+        self.runs = [*runs.values()]
+        self._data = {key: run.data for key, run in runs.items()}
 
     @property
     def optimizers(self) -> list[str]:
