@@ -16,6 +16,7 @@ from blackbox.formulation import Problem
 from blackbox.metrics.pareto import is_nondominated
 from blackbox.optimizer import Optimizer, Supports
 from blackbox.optimizers.bayes.advice import Advice, Consultation, as_advice
+from blackbox.optimizers.bayes.descent import Descent
 from blackbox.optimizers.bayes.design import Design
 from blackbox.optimizers.bayes.told import Told, earlier, joint_space
 from blackbox.state import State, digest
@@ -57,9 +58,11 @@ class Bayes(Optimizer):
             whose rows at the target fidelity the models learn as from related tasks.
         n_init: rows of the initial design; rows told from outside count, and it goes on while all
             outcomes are alike. By default grows with the number of coordinates, from 4 to 20, and
-            has 6 more under an environment.
+            has 6 more under an environment; 14 to 27 where it is a descent.
         init: optimizer of the same problem that proposes the initial design; by default the centre
-            of the space, then Sobol points, or uniform ones under linear constraints.
+            of the space, then Sobol points, or uniform ones under linear constraints. From ten
+            coordinates on, all of them Real, with one objective and no constraint, a descent: the
+            centre, a step along each axis, then downhill (unless ``n_init`` is too small for it).
         candidates: optimizer of the same problem, such as ``LLAMBO``, whose proposals are
             considered at every step; alone, they are accepted where they are worth almost as much
             as Bayes' own, or by a rule of ``blackbox.optimizers.bayes`` around it.
@@ -118,7 +121,7 @@ class Bayes(Optimizer):
             problem, self._features, surrogate, self._prior, device, exact=acquisition.exact
         )
         if n_init is None:
-            n_init = _begin(problem, self._features.width)
+            n_init = _begin(problem, self._features.width, init)
         n_init = check_count("Bayes: n_init", n_init, 0)
         check_flag("Bayes: trust_region", trust_region)
         plain = problem.environment is None and not problem.preference
@@ -131,7 +134,9 @@ class Bayes(Optimizer):
         if self._advice is not None:
             self._advice.checked(problem, init)
         if init is None:
-            init = Design(problem, seed=int(self.rng.integers(2**63)))
+            descends = Descent.suits(problem) and n_init >= Descent.rows(problem.space.width)
+            kind = Descent if descends else Design
+            init = kind(problem, seed=int(self.rng.integers(2**63)))
         elif not isinstance(init, Optimizer):
             raise ProblemError(f"Bayes: init={init!r}; give an Optimizer")
         elif init.problem.spec() != problem.spec():
@@ -354,12 +359,14 @@ def _default(problem: Problem) -> Acquisition:
     return acquisitions.EUBO() if problem.preference else acquisitions.EHVI.of(problem)
 
 
-def _begin(problem: Problem, width: int) -> int:
+def _begin(problem: Problem, width: int, init: Optimizer | None) -> int:
     """Rows of the initial design: few, since rows that a model chooses are worth more.
 
     Under an environment more of them: a model that has seen the scenarios differ by chance alone
-    may take them for equal, and never try them.
+    may take them for equal, and never try them. In many dimensions as many as a descent takes.
     """
+    if init is None and Descent.suits(problem):
+        return Descent.rows(width)
     return min((4 if problem.environment is None else 10) + width // 3, 20)
 
 

@@ -32,9 +32,8 @@ class Case:
     """A problem as it is run.
 
     Args:
-        build: makes the problem for a seed (noise and starting points depend on it).
+        build: makes the problem for a seed (instance, noise and starting points depend on it).
         evaluations: how many.
-        best: the best value there is, for regret; None where it is not known.
         batch: rows of each ask.
         start: rows told before the first ask, with their outcomes, for a seed; they count as
             evaluations.
@@ -42,7 +41,6 @@ class Case:
 
     build: Callable[[int], bb.Problem]
     evaluations: int = 100
-    best: float | None = None
     batch: int = 1
     start: Callable[[int], Batch] | None = None
 
