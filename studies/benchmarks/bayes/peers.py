@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import blackbox as bb
+from blackbox.optimizers.bayes.design import Design
 from studies.benchmarks.bayes.foreign import Foreign
 from studies.benchmarks.common.suites import Algorithm
 
@@ -31,6 +32,10 @@ def _foreign(worker: str, environment: str | None) -> Make:
 
 PEERS: dict[str, Algorithm] = {
     OURS: Algorithm(lambda problem, seed: bb.Bayes(problem, seed=seed), ENGINE),
+    # What the default is compared with: as it begins in fewer dimensions.
+    "Bayes from Sobol": Algorithm(
+        lambda problem, seed: bb.Bayes(problem, init=Design(problem, seed=seed), seed=seed), ENGINE
+    ),
     "Random": Algorithm(lambda problem, seed: bb.Random(problem, seed=seed), "numpy"),
     "Sobol": Algorithm(lambda problem, seed: bb.Sobol(problem, seed=seed), "scipy"),
     "CMA-ES": Algorithm(_foreign("cma", None), "cma"),
