@@ -136,13 +136,16 @@ class TestBayes:
             problem_of(lambda p: 0.0, bb.Real("x", 0, 1, size=9)),
             problem_of(lambda p: 0.0, bb.Real("x", 0, 1, size=10), bb.Integer("k", 1, 3)),
             bb.problem(
+                lambda p: 0.0, bb.Space(bb.Real("x", 0, 1, size=10)), bb.Minimize("f", noise=True)
+            ),
+            bb.problem(
                 lambda p: (0.0, 0.0),
                 bb.Space(bb.Real("x", 0, 1, size=10)),
                 [bb.Minimize("f"), bb.Minimize("g")],
             ),
         ],
     )
-    def test_it_does_not_where_there_is_no_slope_to_go_down(self, problem):
+    def test_it_does_not_where_there_is_no_slope_to_see(self, problem):
         assert not isinstance(bb.Bayes(problem, seed=0)._init, Descent)
 
     def test_nor_where_too_few_rows_are_allowed_for_it(self):

@@ -51,9 +51,13 @@ class Descent(Optimizer):
 
     @classmethod
     def suits(cls, problem: Problem) -> bool:
-        """Whether to begin a problem so: it has many numbers, and one outcome to go down."""
-        plain = problem.environment is None and not cls.supports.mismatches(problem)
-        return plain and problem.space.width >= _MANY
+        """Whether to begin a problem so: many numbers, and one outcome with a slope to see.
+
+        Strong noise hides the slope of single steps, so one that is declared rules it out.
+        """
+        if problem.environment is not None or cls.supports.mismatches(problem):
+            return False
+        return problem.space.width >= _MANY and not problem.objectives[0].noise
 
     @staticmethod
     def rows(width: int) -> int:

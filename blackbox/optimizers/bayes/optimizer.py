@@ -61,8 +61,9 @@ class Bayes(Optimizer):
             has 6 more under an environment; 14 to 27 where it is a descent.
         init: optimizer of the same problem that proposes the initial design; by default the centre
             of the space, then Sobol points, or uniform ones under linear constraints. From ten
-            coordinates on, all of them Real, with one objective and no constraint, a descent: the
-            centre, a step along each axis, then downhill (unless ``n_init`` is too small for it).
+            coordinates on, all of them Real, with one objective, no constraint and no declared
+            noise, a descent: the centre, a step along each axis, then downhill (unless ``n_init``
+            is too small for it).
         candidates: optimizer of the same problem, such as ``LLAMBO``, whose proposals are
             considered at every step; alone, they are accepted where they are worth almost as much
             as Bayes' own, or by a rule of ``blackbox.optimizers.bayes`` around it.
