@@ -4,7 +4,8 @@ The constant mean is profiled out (generalised least squares), so its optimum co
 length scales as Hvarfner, Hellsten and Nardi (2024, *Vanilla Bayesian Optimization Performs Great
 in High Dimensions*, eq. 8), which grow with the root of the dimension, but steeper below the mode:
 a few rows are as well explained by one length scale of nearly nothing, under which every row stands
-alone and nothing is learnt from the others. The noise is wide, from none to nothing but noise.
+alone and nothing is learnt from the others. Code scales, which divide squared distances, likewise
+grow with the number of groups. The noise is wide, from none to nothing but noise.
 
 Notation: n rows, p numbers, g groups of codes; z (n,) standardised scores; theta as in ``kernel``,
 followed by the logarithm of the noise variance where that is inferred.
@@ -33,10 +34,10 @@ NOISE_PRIOR = (-8.0, 3.0)  # of the log-normal one
 NOISY_PRIOR = (-2.0, 1.0)  # of the same where values are known to be noisy: likeliest .22 of z
 _SIGNAL = 2.0  # deviation of the logarithm of the signal variance
 LENGTH = math.sqrt(3.0)  # deviation of the logarithm of a length scale
-SHORT = 0.5  # the same below the mode
+SHORT = 0.5  # the same below the mode, and of code scales
 TILT = 1.0  # deviation of the tilts
 TREND_PRIOR = (-4.0, 2.0)  # of the logarithms of its variances: normal, so that none is a choice
-_CODES = (3.0, math.sqrt(3.0))  # of the log-normal prior of the code scales
+_CODES = (3.0, math.sqrt(3.0))  # of the log-normal prior of the scale of a single group of codes
 _STARTS = ((0.0, -7.0), (math.log(4.0), -7.0), (-1.0, -3.0), (math.log(4.0), -2.0))
 _OPTIMISED = 2  # starts that are followed, the most likely ones
 COLD, _WARM = 60, 15  # iterations
@@ -57,7 +58,7 @@ class Likelihood:
         noise: (n,) known noise variances of z, or None to infer one common variance.
         trend: mean and deviation of the normal prior of the logarithms of the trend's variances.
         noisy: whether scores are known to be noisy.
-        short: deviation of the logarithm of a length scale below the prior's mode.
+        short: deviation of the logarithm of a length scale or code scale below the prior's mode.
         axes: of the kernel.
     """
 
@@ -127,7 +128,8 @@ class Likelihood:
         """
         p, g = self.sizes
         length = math.sqrt(2.0) + 0.5 * math.log(max(p, 1)) - LENGTH**2
-        codes, noise = _CODES[0] - _CODES[1] ** 2, self._noise[0] - self._noise[1] ** 2
+        codes = _CODES[0] + math.log(max(g, 1)) - _CODES[1] ** 2
+        noise = self._noise[0] - self._noise[1] ** 2
         mode = [length] * p + [codes] * g + [self.trend[0]] * TREND + [0.0]
         mode += [0.0] * self.tilts + [noise]
         return np.array(mode if self.noise is None else mode[:-1])
@@ -144,7 +146,7 @@ class Likelihood:
     def below(self) -> Array:
         """(t,) deviations of the prior below its mode."""
         below = self.above.copy()
-        below[: self.sizes[0]] = self.short
+        below[: sum(self.sizes)] = self.short
         return below
 
     @property
@@ -161,11 +163,11 @@ class Likelihood:
         return np.array(rows)
 
     def start(self, stretch: float, noise: float) -> Array:
-        """(t,) hyperparameters with length scales at the prior's mode times exp(stretch)."""
+        """(t,) hyperparameters with all scales at the prior's mode times exp(stretch)."""
         p, g = self.sizes
         theta = self.mode.copy()
         theta[:p] += stretch
-        theta[p : p + g] = stretch
+        theta[p : p + g] += stretch
         if self.noise is None:
             theta[-1] = noise
         return theta
