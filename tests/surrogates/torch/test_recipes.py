@@ -57,7 +57,7 @@ def test_noise_that_is_announced_is_found(recipe):
     if recipe == surrogates.PairwiseGP():
         pytest.skip("its noise is that of comparisons")
     quiet, noisy = (recipe.fit(replace(data(16), noisy=told), None).noise for told in (False, True))
-    assert noisy > max(0.004, 50 * quiet)
+    assert noisy > max(0.002, 50 * quiet)
 
 
 @each
