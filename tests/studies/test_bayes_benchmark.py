@@ -186,9 +186,8 @@ class TestRuns:
         best = rows("2", "first")
         assert rows("2", "first") == best
         (published,) = (tables_in / "outcomes").iterdir()
-        assert (
-            len(published.read_text().splitlines()) == 2
-        )  # each run once, though it is stored too
+        # Each run once, though it is stored too.
+        assert len(published.read_text().splitlines()) == 2
         assert not (tmp_path / "second").exists()
         assert rows("2", "second") == best  # with nothing run
         assert not (tmp_path / "second").exists()

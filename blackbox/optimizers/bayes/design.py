@@ -17,8 +17,7 @@ class Design(Optimizer):
     """The centre, then Sobol points, or uniform draws under linear constraints.
 
     People put the box around where they expect the best, and a first row in the middle tells a
-    model more than one in a corner. (NGOpt and COBYLA owe most of their lead in many dimensions to
-    it.)
+    model more than one in a corner.
 
     Args:
         problem: any problem.
