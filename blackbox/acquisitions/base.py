@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,14 @@ class AcquisitionFunction(Protocol):
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
         """(n,) values and (n, d) gradients at (n, d) features."""
+
+
+@runtime_checkable
+class Widening(Protocol):
+    """An acquisition function that can be had with more uncertainty than there is."""
+
+    def widened(self, by: float) -> AcquisitionFunction:
+        """The same where every standardised outcome has ``by`` squared more variance."""
 
 
 def checked_numbers(name: str, values: object) -> tuple[float, ...]:
@@ -122,6 +130,15 @@ class Belief:
     def exact(self) -> bool:
         """Whether the objectives' models are all of the fast engine."""
         return all(isinstance(model, ExactModel) for model in self.objectives)
+
+    @property
+    def sharp(self) -> bool:
+        """Whether the worth of a row is a product, of which any factor may fall to nothing.
+
+        So it is under constraints and for several objectives: where their models are nearly
+        certain, it is a narrow ridge.
+        """
+        return bool(self.limits) or len(self.objectives) > 1
 
     def awaiting(self, row: Array) -> Belief:
         """The same with one more (d,) row pending."""

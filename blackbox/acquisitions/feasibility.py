@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import erfcx, ndtr
 
-from blackbox.acquisitions.base import AcquisitionFunction, Belief, Limit
+from blackbox.acquisitions.base import AcquisitionFunction, Belief, Limit, Widening
 from blackbox.batch import Array
 
 _LOG_ROOT = 0.5 * np.log(2.0 * np.pi)
@@ -101,10 +101,15 @@ class LogFeasibility:
 
     Args:
         limits: what must hold; independent of each other.
+        width: deviation by which what is predicted of them is widened.
     """
 
-    def __init__(self, limits: tuple[Limit, ...]) -> None:
+    def __init__(self, limits: tuple[Limit, ...], width: float = 0.0) -> None:
         self._limits = limits
+        self._width = width
+
+    def widened(self, by: float) -> LogFeasibility:
+        return LogFeasibility(self._limits, by)
 
     def values(self, points: Array) -> Array:
         return self._sum(points, slopes=False)[0]
@@ -116,7 +121,7 @@ class LogFeasibility:
         total, gradient = np.zeros(len(points)), np.zeros(points.shape)
         for limit in self._limits:
             model = limit.model
-            moments = model.moments(points)
+            moments = model.moments(points).widened(self._width)
             lower, upper = model.outcomes.forward(np.array([limit.lower, limit.upper]))
             spread = moments.deviation
             if limit.noisy:
@@ -139,11 +144,20 @@ class Feasibly:
     Args:
         function: the acquisition.
         limits: what must hold.
+        width: deviation by which what is predicted of the limits is widened.
     """
 
-    def __init__(self, function: AcquisitionFunction, limits: tuple[Limit, ...]) -> None:
+    def __init__(
+        self, function: AcquisitionFunction, limits: tuple[Limit, ...], width: float = 0.0
+    ) -> None:
         self._function = function
-        self._feasibility = LogFeasibility(limits)
+        self._limits = limits
+        self._feasibility = LogFeasibility(limits, width)
+
+    def widened(self, by: float) -> Feasibly:
+        function = self._function
+        wider = function.widened(by) if isinstance(function, Widening) else function
+        return Feasibly(wider, self._limits, by)
 
     def values(self, points: Array) -> Array:
         return self._function.values(points) + self._feasibility.values(points)

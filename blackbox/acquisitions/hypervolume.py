@@ -201,6 +201,7 @@ class HypervolumeImprovement:
         models: m of the fast engine, not warped.
         posteriors: each model's process completed by draws.
         boxes: what no front dominates.
+        width: deviation by which what is predicted is widened.
     """
 
     def __init__(
@@ -209,11 +210,18 @@ class HypervolumeImprovement:
         models: list[ExactModel],
         posteriors: list[Posterior],
         boxes: Boxes,
+        width: float = 0.0,
     ) -> None:
         self._features = features
+        self._width = width
         self._processes = list(zip(models, posteriors, strict=True))
         self._boxes = boxes
         self._chunk = max(1, _CELLS // len(boxes.draw))
+
+    def widened(self, by: float) -> HypervolumeImprovement:
+        models = [model for model, _ in self._processes]
+        posteriors = [posterior for _, posterior in self._processes]
+        return HypervolumeImprovement(self._features, models, posteriors, self._boxes, by)
 
     def values(self, points: Array) -> Array:
         chunks = range(0, len(points), self._chunk)
@@ -226,7 +234,7 @@ class HypervolumeImprovement:
     def _measured(self, points: Array, *, slopes: bool) -> tuple[Array, Array]:
         boxes, m = self._boxes, len(self._processes)
         moments = [
-            model.on_features(posterior.moments(model.rows(points)))
+            model.on_features(posterior.moments(model.rows(points))).widened(self._width)
             for model, posterior in self._processes
         ]
         sides = [

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import erfcx, log_ndtr
@@ -82,17 +82,22 @@ class Pointwise:
     Args:
         moments: of (m, d) features; their ``pull`` gives derivatives by features.
         measure: (m, K) means and (m,) deviations to (m,) values and their derivatives.
+        width: deviation by which the moments are widened.
     """
 
     moments: Callable[[Array], Moments]
     measure: Callable[[Array, Array], Measured]
+    width: float = 0.0
+
+    def widened(self, by: float) -> Pointwise:
+        return replace(self, width=by)
 
     def values(self, points: Array) -> Array:
-        moments = self.moments(points)
+        moments = self.moments(points).widened(self.width)
         return self.measure(moments.mean, moments.deviation)[0]
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
-        moments = self.moments(points)
+        moments = self.moments(points).widened(self.width)
         value, by_mean, by_deviation = self.measure(moments.mean, moments.deviation)
         return value, moments.pull(by_mean, by_deviation)
 

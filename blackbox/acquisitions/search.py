@@ -4,6 +4,11 @@ Score many feasible draws and neighbours of the best rows at once; take the best
 continuous coordinates by gradient ascent and their discrete ones by trying every single step, in
 turn, until nothing improves. Rounding a relaxed search would propose the same rows again and again,
 so discrete coordinates are never relaxed. A small finite space is scored whole.
+
+A product of which any factor may fall to nothing, as under constraints or for several objectives,
+is a narrow ridge where the models are nearly certain: of a thousand rows none may lie on it but
+those next to rows told, and the search would crawl from these in steps that gain nothing. There a
+few draws climb too, of a worth with more uncertainty than there is, which is taken away by and by.
 """
 
 from __future__ import annotations
@@ -29,6 +34,8 @@ _ROUNDS = 4
 _STEPS = 16
 _SAME = 1e-9  # rows that agree to this many decimals in every coordinate are the same
 _TRIES = 16
+_STRAYS = 8  # draws that climb a sharp worth
+_WIDTHS = (0.1, 0.01, 0.001)  # deviations added, of standardised outcomes
 _MOVED = 20  # coordinates that a sparse neighbour moves, about
 
 
@@ -94,6 +101,8 @@ class Search:
         incumbents: Array,
         rng: np.random.Generator,
         box: Box | None = None,
+        *,
+        sharp: bool = False,
     ) -> Array | None:
         """(d,) features of the row worth most, or None where none is left.
 
@@ -103,6 +112,7 @@ class Search:
             incumbents: (k, d) rows near which to look more closely.
             rng: draws the candidates.
             box: where real numbers are looked for, the whole cube where None.
+            sharp: whether the worth is a product of which any factor may fall to nothing.
         """
         pool = self.pool(taken, incumbents, rng, box)
         if not len(pool):
@@ -111,7 +121,10 @@ class Search:
         order = np.argsort(-values, kind="stable")
         if self._all is not None and len(pool) < _SCORED:
             return np.asarray(pool[order[0]])  # of all rows that are left
-        polished = self._climb(function, pool[order[:_POLISHED]], box)
+        starts = pool[order[:_POLISHED]]
+        if sharp and self.features.continuous.size:
+            starts = np.concatenate([starts, self._strays(function, pool[:_DRAWS], rng, box)])
+        polished = self._climb(function, starts, box)
         best = polished[[int(np.argmax(function.values(polished)))]]
         # The joint ascent ends with the sum of all; the best one goes on alone.
         polished = np.concatenate([self._climb(function, best, box), polished])
@@ -201,6 +214,22 @@ class Search:
         for p in self.features.structured:
             rows[:, self.features.blocks[p.name]] = near[:, self.features.blocks[p.name]]
         return np.concatenate([rows, *[self.features.steps(row) for row in incumbents]])
+
+    def _strays(
+        self, function: AcquisitionFunction, drawn: Array, rng: np.random.Generator, box: Box | None
+    ) -> Array:
+        """(k, d) where a few of (n, d) draws climb to while uncertainty is taken away by and by.
+
+        None where the function cannot be had with more of it.
+        """
+        from blackbox.acquisitions.base import Widening
+
+        if not isinstance(function, Widening):
+            return drawn[:0]
+        rows = drawn[rng.choice(len(drawn), min(_STRAYS, len(drawn)), replace=False)]
+        for width in _WIDTHS:
+            rows = self._climb(function.widened(width), rows, box)
+        return rows
 
     def _climb(self, function: AcquisitionFunction, starts: Array, box: Box | None) -> Array:
         """(k, d) rows after continuous ascent and single discrete steps in turn."""

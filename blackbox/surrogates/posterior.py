@@ -41,6 +41,18 @@ class Moments:
     deviation: Array
     pull: Callable[[Array, Array], Array]
 
+    def widened(self, by: float) -> Moments:
+        """The same with ``by`` squared added to every variance."""
+        if not by:
+            return self
+        deviation = np.hypot(self.deviation, by)
+        share = self.deviation / deviation
+
+        def pull(by_mean: Array, by_deviation: Array) -> Array:
+            return self.pull(by_mean, by_deviation * share)
+
+        return Moments(self.mean, deviation, pull)
+
 
 @dataclass(frozen=True)
 class Posterior:

@@ -315,7 +315,9 @@ class Bayes(Optimizer):
                     incumbents = incumbents[self._search.inside(incumbents, box)]
 
                 def own() -> Array | None:
-                    return self._search.best(function, taken, incumbents, self.rng, box)
+                    return self._search.best(
+                        function, taken, incumbents, self.rng, box, sharp=belief.sharp
+                    )
 
                 theirs = self._advised(taken)
                 if self._advice is None or not len(theirs):
