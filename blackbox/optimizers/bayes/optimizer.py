@@ -60,10 +60,10 @@ class Bayes(Optimizer):
             outcomes are alike. By default grows with the number of coordinates, from 4 to 20, and
             has 6 more under an environment; 14 to 27 where it is a descent.
         init: optimizer of the same problem that proposes the initial design; by default the centre
-            of the space, then Sobol points, or uniform ones under linear constraints. From ten
-            coordinates on, all of them Real, with one objective, no constraint and no declared
-            noise, a descent: the centre, a step along each axis, then downhill (unless ``n_init``
-            is too small for it).
+            of the space (names, which have none, are drawn), then Sobol points, or uniform ones
+            under linear constraints. From ten coordinates on, all of them Real, with one objective,
+            no constraint and no declared noise, a descent: the centre, a step along each axis, then
+            downhill (unless ``n_init`` is too small for it).
         candidates: optimizer of the same problem, such as ``LLAMBO``, whose proposals are
             considered at every step; alone, they are accepted where they are worth almost as much
             as Bayes' own, or by a rule of ``blackbox.optimizers.bayes`` around it.
