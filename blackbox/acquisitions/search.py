@@ -220,7 +220,7 @@ class Search:
     ) -> Array:
         """(k, d) where a few of (n, d) draws climb to while uncertainty is taken away by and by.
 
-        None where the function cannot be had with more of it.
+        No row where the function cannot be had with more of it.
         """
         from blackbox.acquisitions.base import Widening
 
