@@ -9,6 +9,7 @@ succeeds is one more of them: least-squares classification (Rasmussen and Willia
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import erfcx, ndtr
@@ -93,9 +94,10 @@ def constrained(belief: Belief, build: Callable[[], AcquisitionFunction]) -> Acq
         return build()
     if not belief.feasible.any():
         return LogFeasibility(belief.limits)
-    return Feasibly(build(), belief.limits)
+    return Feasibly(build(), LogFeasibility(belief.limits))
 
 
+@dataclass(frozen=True)
 class LogFeasibility:
     """Log of the probability that every limit holds.
 
@@ -104,12 +106,11 @@ class LogFeasibility:
         width: deviation by which what is predicted of them is widened.
     """
 
-    def __init__(self, limits: tuple[Limit, ...], width: float = 0.0) -> None:
-        self._limits = limits
-        self._width = width
+    limits: tuple[Limit, ...]
+    width: float = 0.0
 
     def widened(self, by: float) -> LogFeasibility:
-        return LogFeasibility(self._limits, by)
+        return replace(self, width=by)
 
     def values(self, points: Array) -> Array:
         return self._sum(points, slopes=False)[0]
@@ -119,9 +120,9 @@ class LogFeasibility:
 
     def _sum(self, points: Array, *, slopes: bool) -> tuple[Array, Array]:
         total, gradient = np.zeros(len(points)), np.zeros(points.shape)
-        for limit in self._limits:
+        for limit in self.limits:
             model = limit.model
-            moments = model.moments(points).widened(self._width)
+            moments = model.moments(points).widened(self.width)
             lower, upper = model.outcomes.forward(np.array([limit.lower, limit.upper]))
             spread = moments.deviation
             if limit.noisy:
@@ -134,6 +135,7 @@ class LogFeasibility:
         return total, gradient
 
 
+@dataclass(frozen=True)
 class Feasibly:
     """A worth plus the log of the probability of getting it.
 
@@ -143,26 +145,21 @@ class Feasibly:
 
     Args:
         function: the acquisition.
-        limits: what must hold.
-        width: deviation by which what is predicted of the limits is widened.
+        feasibility: of what must hold.
     """
 
-    def __init__(
-        self, function: AcquisitionFunction, limits: tuple[Limit, ...], width: float = 0.0
-    ) -> None:
-        self._function = function
-        self._limits = limits
-        self._feasibility = LogFeasibility(limits, width)
+    function: AcquisitionFunction
+    feasibility: LogFeasibility
 
     def widened(self, by: float) -> Feasibly:
-        function = self._function
+        function = self.function
         wider = function.widened(by) if isinstance(function, Widening) else function
-        return Feasibly(wider, self._limits, by)
+        return Feasibly(wider, self.feasibility.widened(by))
 
     def values(self, points: Array) -> Array:
-        return self._function.values(points) + self._feasibility.values(points)
+        return self.function.values(points) + self.feasibility.values(points)
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
-        value, gradient = self._function.values_and_gradients(points)
-        log, slope = self._feasibility.values_and_gradients(points)
+        value, gradient = self.function.values_and_gradients(points)
+        log, slope = self.feasibility.values_and_gradients(points)
         return value + log, gradient + slope

@@ -17,7 +17,7 @@ Notation: p points, m objectives, K draws, b boxes of all draws together.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -37,7 +37,6 @@ from blackbox.batch import Array
 from blackbox.formulation import Problem
 from blackbox.metrics import is_nondominated, nondominated_ranks
 from blackbox.surrogates.exact import ExactModel
-from blackbox.surrogates.features import Features
 from blackbox.surrogates.posterior import Posterior
 
 _DRAWS = {2: 16, 3: 4, 4: 2}  # of more objectives one
@@ -121,7 +120,7 @@ class EHVI(Acquisition):
         pairs = zip(models, reference, strict=True)
         corner = np.array([model.outcomes.forward(np.array([r]))[0] for model, r in pairs])
         posteriors, values = _completed(models, belief, rng)
-        return HypervolumeImprovement(belief.features, models, posteriors, _boxes(values, corner))
+        return HypervolumeImprovement(models, posteriors, _boxes(values, corner))
 
 
 def reference_point(scores: Array, below: float = _NEAR) -> Array:
@@ -193,49 +192,39 @@ def _partition(values: Array, corner: Array) -> tuple[Array, Array]:
     return lower, np.minimum(upper, _TOP)
 
 
+@dataclass(frozen=True)
 class HypervolumeImprovement:
     """The logarithm of the expected improvement, as a function of features.
 
     Args:
-        features: the coordinates of rows.
         models: m of the fast engine, not warped.
         posteriors: each model's process completed by draws.
         boxes: what no front dominates.
         width: deviation by which what is predicted is widened.
     """
 
-    def __init__(
-        self,
-        features: Features,
-        models: list[ExactModel],
-        posteriors: list[Posterior],
-        boxes: Boxes,
-        width: float = 0.0,
-    ) -> None:
-        self._features = features
-        self._width = width
-        self._processes = list(zip(models, posteriors, strict=True))
-        self._boxes = boxes
-        self._chunk = max(1, _CELLS // len(boxes.draw))
+    models: list[ExactModel]
+    posteriors: list[Posterior]
+    boxes: Boxes
+    width: float = 0.0
 
     def widened(self, by: float) -> HypervolumeImprovement:
-        models = [model for model, _ in self._processes]
-        posteriors = [posterior for _, posterior in self._processes]
-        return HypervolumeImprovement(self._features, models, posteriors, self._boxes, by)
+        return replace(self, width=by)
 
     def values(self, points: Array) -> Array:
-        chunks = range(0, len(points), self._chunk)
-        parts = [self._measured(points[i : i + self._chunk], slopes=False)[0] for i in chunks]
+        chunk = max(1, _CELLS // len(self.boxes.draw))
+        starts = range(0, len(points), chunk)
+        parts = [self._measured(points[i : i + chunk], slopes=False)[0] for i in starts]
         return np.concatenate([np.empty(0), *parts])
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
         return self._measured(points, slopes=True)
 
     def _measured(self, points: Array, *, slopes: bool) -> tuple[Array, Array]:
-        boxes, m = self._boxes, len(self._processes)
+        boxes, m = self.boxes, len(self.models)
         moments = [
-            model.on_features(posterior.moments(model.rows(points))).widened(self._width)
-            for model, posterior in self._processes
+            model.on_features(posterior.moments(model.rows(points))).widened(self.width)
+            for model, posterior in zip(self.models, self.posteriors, strict=True)
         ]
         sides = [
             _side(moments[j].mean, moments[j].deviation, boxes, j, slopes=slopes) for j in range(m)

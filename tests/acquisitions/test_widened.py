@@ -30,6 +30,7 @@ def test_gradients_agree_with_differences_and_none_more_changes_nothing(recipe, 
     function = built(recipe, belief(m=m, limited=limited))
     check_function(function.widened(0.2), PLANE, rtol=1e-3, atol=2e-4)
     np.testing.assert_array_equal(function.widened(0.0).values(NEW), function.values(NEW))
+    assert (function.widened(0.2).values(NEW) != function.values(NEW)).all()
 
 
 def test_expected_improvement_and_feasibility_are_those_of_the_sum_of_variances():
