@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import blackbox as bb
-from studies.benchmarks.bayes import designs, regret, tables
+from studies.benchmarks.bayes import designs, fidelities, regret, tables
 from studies.benchmarks.bayes.__main__ import main
 from studies.benchmarks.bayes.foreign import Foreign, WorkerError, close_workers
 from studies.benchmarks.bayes.peers import PEERS
@@ -135,6 +135,39 @@ class TestProblems:
         middle = truss.space.decode(np.full((1, 4), 0.5))
         outcomes = bb.Batch(truss.measure(middle))
         assert (truss.scores(outcomes) > truss.scores(truss.reference)).all()
+
+
+class TestFidelities:
+    @staticmethod
+    def bowl():
+        def true(x):
+            return ((x - 0.3) ** 2).sum(axis=1)
+
+        return fidelities.TwoLevels("bowl", [(0, 1)] * 2, (lambda x: true(x) + x[:, 0], true), 0.0)
+
+    def test_a_row_is_worth_and_costs_what_its_level_says(self):
+        rows = bb.Batch({"x0": [0.3, 0.3, 0.3], "x1": [0.3, 0.3, 0.5], "level": [0, 1, 1]})
+        problem = self.bowl()
+        assert problem.measure(rows)["f"] == pytest.approx([0.3, 0.0, 0.04])
+        assert problem.costs(rows) == pytest.approx([0.1, 1.0, 1.0])
+
+    def test_a_run_ends_with_its_money_and_is_judged_at_the_target(self, tables_in):
+        case = Case(lambda seed: self.bowl())
+        found = []
+        for name in ("MultiFidelityBayes", "Bayes", "Random"):
+            run = fidelities.measure(case, name, 0)
+            cheap, true = run["bought"]
+            assert fidelities.COSTS[-1] - 1 < 0.1 * cheap + true <= fidelities.COSTS[-1] + 1e-9
+            assert (cheap > 0) == (name == "MultiFidelityBayes")
+            assert len(run["regrets"]) == len(fidelities.COSTS)
+            assert min(run["regrets"]) >= 0
+            result = Result("Himmelblau 2 (.76)", name, 0, PEERS[name].version("a"), data=run)
+            found.append(fidelities.SUITE.digested(result))
+        ours, _, random = (run.data["regrets"][-1] for run in found)
+        assert ours < 1e-3 < random
+        text = fidelities.table(Results(fidelities.SUITE, found)).read_text()
+        assert "| MultiFidelityBayes | 1 |" in text
+        assert "better than MultiFidelityBayes" in text
 
 
 @pytest.mark.usefixtures("_no_workers")

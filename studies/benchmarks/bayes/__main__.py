@@ -11,7 +11,7 @@ from pathlib import Path
 from studies.benchmarks.bayes.peers import PEERS
 from studies.benchmarks.common.environments import BENCH, ONE_THREAD
 
-SUITES = ("regret", "timing", "llambo", "mixed", "several", "noisy")
+SUITES = ("regret", "timing", "llambo", "mixed", "several", "noisy", "fidelities")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import blackbox as bb
 from blackbox.optimizers.bayes.design import Design
 from studies.benchmarks.bayes.foreign import Foreign
+from studies.benchmarks.bayes.multi_fidelity_mes import MultiFidelityMES
 from studies.benchmarks.common.suites import Algorithm
 
 OURS = "Bayes"
@@ -16,6 +17,8 @@ ENGINE = (
     "blackbox/acquisitions/**/*.py",
     "blackbox/optimizers/bayes/**/*.py",
 )
+#: Of ``MultiFidelityBayes``.
+FIDELITIES = (*ENGINE, "blackbox/optimizers/multi_fidelity/**/*.py")
 
 Make = Callable[[bb.Problem, int], bb.Optimizer]
 
@@ -36,6 +39,10 @@ PEERS: dict[str, Algorithm] = {
     "Bayes from Sobol": Algorithm(
         lambda problem, seed: bb.Bayes(problem, init=Design(problem, seed=seed), seed=seed), ENGINE
     ),
+    "MultiFidelityBayes": Algorithm(
+        lambda problem, seed: bb.MultiFidelityBayes(problem, seed=seed), FIDELITIES
+    ),
+    "BoTorch MES": Algorithm(lambda problem, seed: MultiFidelityMES(problem, seed=seed), "botorch"),
     "Random": Algorithm(lambda problem, seed: bb.Random(problem, seed=seed), "numpy"),
     "Sobol": Algorithm(lambda problem, seed: bb.Sobol(problem, seed=seed), "scipy"),
     "CMA-ES": Algorithm(_foreign("cma", None), "cma"),

@@ -47,8 +47,10 @@ def medians(found: Found, cases: Sequence[str], names: Sequence[str]) -> list[di
     ]
 
 
-def overview(found: Found, cases: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
-    """A row for each optimizer: its mean rank, and where it is better or worse than Bayes.
+def overview(
+    found: Found, cases: Sequence[str], names: Sequence[str], baseline: str = OURS
+) -> list[dict[str, Any]]:
+    """A row for each optimizer: its mean rank, and where it is better or worse than ours.
 
     An optimizer that ran on fewer cases is ranked on those, beside the ones that ran on all.
     """
@@ -61,10 +63,12 @@ def overview(found: Found, cases: Sequence[str], names: Sequence[str]) -> list[d
         row: dict[str, Any] = {"optimizer": name, "problems": len(ran)}
         row["mean rank"] = float(ranks(table)[beside.index(name)]) if ran else None
         row["ranked among"] = len(beside)
-        judged = [compare(found[c, OURS], found[c, name]) for c in ran if found.get((c, OURS))]
-        compared = judged and name != OURS
-        row["better than Bayes"] = judged.count(1) if compared else None
-        row["worse than Bayes"] = judged.count(-1) if compared else None
+        judged = [
+            compare(found[c, baseline], found[c, name]) for c in ran if found.get((c, baseline))
+        ]
+        compared = judged and name != baseline
+        row[f"better than {baseline}"] = judged.count(1) if compared else None
+        row[f"worse than {baseline}"] = judged.count(-1) if compared else None
         rows.append(row)
     return rows
 

@@ -38,6 +38,8 @@ PINS: dict[str, tuple[str, ...]] = {
         "--no-deps HEBO==0.3.6",
     ),
     "ioh": ("--no-deps ioh==0.4.2",),
+    # It reads its version with setuptools, which no longer helps in that from 82.
+    "mf2": ("setuptools==80.9.0", "--no-deps mf2==2022.6.0"),
     "nevergrad": ("nevergrad==1.0.12",),
     "qdax": ("jax==0.10.2 jaxlib==0.10.2", "qdax==0.5.0"),
     "smac": ("smac==2.4.1",),
