@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +14,24 @@ from blackbox.errors import BlackboxError
 
 #: Wall seconds since a command began.
 Clock: TypeAlias = Callable[[], float]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """What reads a whole number that is not below ``least``, for ``argparse``."""
+
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
+        return int(text)
+
+    return number
 
 
 def command(work: Callable[[Clock], Path]) -> int:

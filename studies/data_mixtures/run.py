@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import os
 from collections.abc import Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 import blackbox as bb
 from blackbox.errors import ProblemError
 from blackbox.executors import LocalExecutor
-from studies.command import Clock, command
+from studies.command import Clock, at_least, command, cores
 from studies.data_mixtures.corpus import DOMAINS
 from studies.data_mixtures.measure import measure
 from studies.data_mixtures.offline import DATA
@@ -189,9 +188,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         type=_at_least_one,
         help="of each study, in target-size runs; default: 20; tiny: 8",
     )
-    add("--repeats", type=_count, help="fresh seeds to confirm a mixture; default: 5; tiny: 2")
-    add("--jobs", type=_count, help="processes; default: one a core")
-    add("--workers", type=_count, default=1, help="evaluations at once inside each study")
+    add("--repeats", type=at_least(1), help="fresh seeds to confirm a mixture; default: 5; tiny: 2")
+    add("--jobs", type=at_least(1), help="processes; default: one a core")
+    add("--workers", type=at_least(1), default=1, help="evaluations at once inside each study")
     add("--out", type=Path, help="default: runs/data_mixtures; tiny: runs/data_mixtures-tiny")
     given = parser.parse_args(arguments)
     tiny: bool = given.tiny
@@ -202,7 +201,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         max_cost=given.max_cost or known.get(given.data, 8.0 if tiny else 20.0),
         repeats=given.repeats or (2 if tiny else 5),
         ladder=6 if tiny else 24,
-        jobs=given.jobs or _cores(),
+        jobs=given.jobs or cores(),
         workers=given.workers,
         out=given.out or Path("runs") / (f"{folder}-tiny" if tiny else folder),
         tiny=tiny,
@@ -210,21 +209,10 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     )
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _at_least_one(text: str) -> float:
     if not float(text) >= 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
     return float(text)
-
-
-def _count(text: str) -> int:
-    return int(_at_least_one(str(int(text))))
 
 
 def _say(text: str) -> None:

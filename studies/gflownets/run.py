@@ -14,7 +14,7 @@ from typing import Any
 
 from blackbox.executors import LocalExecutor
 from blackbox.problems.files import VARIABLE
-from studies.command import Clock, command
+from studies.command import Clock, at_least, command, cores
 from studies.gflownets.experiments import EXPERIMENTS, Numbers, Settings, planned
 from studies.gflownets.scale import FULL, SMALL, TINY, Scale
 
@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--tiny", action="store_true", help="seconds; the numbers mean little")
     size.add_argument("--full", action="store_true", help="what the papers did; hours")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    parser.add_argument("--jobs", type=int, default=cores or 1, help="processes; one a core")
+    jobs = "processes; default: one a core"
+    parser.add_argument("--jobs", type=at_least(1), default=cores(), help=jobs)
     parser.add_argument("--out", type=Path, help="folder; default: runs/gflownets-SCALE")
     return parser

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from blackbox.errors import ProblemError
 from blackbox.executors import LocalExecutor
 from blackbox.llm import Chat, Recorded
 from blackbox.testing import StandIn
-from studies.command import Clock, command
+from studies.command import Clock, at_least, command, cores
 from studies.llambo.methods import ASKING, METHODS
 from studies.llambo.reactions import TABLES
 from studies.llambo.tasks import TUNING, Task, task
@@ -193,8 +192,8 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--tasks", nargs="+", metavar="TASK", help="default: all scikit-learn tasks and tables")
     add("--methods", nargs="+", metavar="METHOD", default=list(METHODS))
     add("--seeds", nargs="+", type=int, metavar="SEED", help="default: 0 to 4; tiny: 0")
-    add("--trials", type=int, help="after the starting points; default: 25; tiny: 3")
-    add("--jobs", type=int, help="processes; default: one a core; tiny: 1")
+    add("--trials", type=at_least(1), help="after the starting points; default: 25; tiny: 3")
+    add("--jobs", type=at_least(1), help="processes; default: one a core; tiny: 1")
     add("--out", type=Path, help="default: runs/llambo; tiny: runs/llambo-tiny")
     given = parser.parse_args(arguments)
     tiny: bool = given.tiny
@@ -213,7 +212,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         methods=tuple(given.methods),
         seeds=tuple(given.seeds or ((0,) if tiny else range(5))),
         trials=given.trials or (3 if tiny else 25),
-        jobs=given.jobs or (1 if tiny else os.cpu_count() or 1),
+        jobs=given.jobs or (1 if tiny else cores()),
         out=given.out or Path("runs") / ("llambo-tiny" if tiny else "llambo"),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import blackbox as bb
 from blackbox.archives import Archive, GridArchive
 from blackbox.executors import LocalExecutor
 from blackbox.metrics import Comparison, compare_archives
-from studies.command import Clock, command
+from studies.command import Clock, at_least, command, cores
 from studies.map_elites.domains import DOMAINS, Domain, tiny
 from studies.map_elites.treatments import TREATMENTS
 from studies.map_elites.warm import Warm, warm_starts
@@ -128,16 +127,13 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     )
     add = parser.add_argument
     add("--tiny", action="store_true", help="seconds instead of minutes; the numbers mean nothing")
-    add("--runs", type=int, help="of each treatment on each domain; default: 8; tiny: 3")
-    add("--jobs", type=int, help="processes; default: one a core")
+    add("--runs", type=at_least(1), help="of each treatment on each domain; default: 8; tiny: 3")
+    add("--jobs", type=at_least(1), help="processes; default: one a core")
     add("--out", type=Path, help="default: runs/map_elites; tiny: runs/map_elites-tiny")
     given = parser.parse_args(arguments)
-    for name in ("runs", "jobs"):
-        if getattr(given, name) is not None and getattr(given, name) < 1:
-            parser.error(f"--{name} must be at least 1")
     return Options(
         runs=given.runs or (3 if given.tiny else 8),
-        jobs=given.jobs or os.cpu_count() or 1,
+        jobs=given.jobs or cores(),
         out=given.out or Path("runs") / ("map_elites-tiny" if given.tiny else "map_elites"),
         tiny=given.tiny,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ import blackbox as bb
 from blackbox.archives import Archive, GridArchive
 from blackbox.batch import Batch, Row
 from blackbox.executors import LocalExecutor
-from studies.command import Clock, command
+from studies.command import Clock, at_least, command, cores
 from studies.offline_rl.analysis import Pool
 from studies.offline_rl.calibration import Judged, judge, on_policy
 from studies.offline_rl.datasets import Apprenticeship, dataset
@@ -229,20 +228,18 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     )
     add = parser.add_argument
     add("--tiny", action="store_true", help="seconds instead of minutes; the numbers mean nothing")
-    add("--evaluations", type=int, help="of each search on each set; default: 15; tiny: 7")
-    add("--elites", type=int, help="evaluations of the elite map; default: 32; tiny: 8")
-    add("--seed", type=int, default=0, help="of searches and policies; default: 0")
-    add("--jobs", type=int, help="processes; default: one a core")
+    evaluations = "of each search on each set; default: 15; tiny: 7"
+    add("--evaluations", type=at_least(BEGIN + 1), help=evaluations)
+    add("--elites", type=at_least(1), help="evaluations of the elite map; default: 32; tiny: 8")
+    add("--seed", type=at_least(0), default=0, help="of searches and policies; default: 0")
+    add("--jobs", type=at_least(1), help="processes; default: one a core")
     add("--out", type=Path, help="default: runs/offline_rl; tiny: runs/offline_rl-tiny")
     given = parser.parse_args(arguments)
-    for name, least in (("evaluations", BEGIN + 1), ("elites", 1), ("jobs", 1), ("seed", 0)):
-        if getattr(given, name) is not None and getattr(given, name) < least:
-            parser.error(f"--{name} must be at least {least}")
     return Options(
         evaluations=given.evaluations or (7 if given.tiny else 15),
         elites=given.elites or (8 if given.tiny else 32),
         seed=given.seed,
-        jobs=given.jobs or os.cpu_count() or 1,
+        jobs=given.jobs or cores(),
         out=given.out or Path("runs") / ("offline_rl-tiny" if given.tiny else "offline_rl"),
         tiny=given.tiny,
     )

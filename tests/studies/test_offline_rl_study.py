@@ -277,7 +277,7 @@ def test_the_tiny_study_writes_its_report_and_goes_on_where_it_was(tmp_path, cap
 def test_the_command_refuses_what_is_out_of_range(capsys):
     with pytest.raises(SystemExit):
         run.parse(["--evaluations", "3"])
-    assert "--evaluations must be at least 6" in capsys.readouterr().err
+    assert "--evaluations: 3 is less than 6" in capsys.readouterr().err
 
 
 def test_workers_evaluate_the_same_rows(problem):

@@ -190,14 +190,12 @@ BUILDS: dict[str, Callable[[], TwoLevels]] = {
     "Himmelblau 2 (.76)": partial(_published, "himmelblau", 0.0),
     "six-hump camel 2 (.74)": partial(_published, "six_hump_camelback", -1.03162845348988),
     "Branin 2 (.19)": partial(_published, "branin", -333.916034352279),
-    "Branin 2, adjusted (.09)": partial(_published, "branin", 0.397887357729738, likeness=0.5),
-    "Hartmann 3, adjusted (.51)": partial(
-        _published, "hartmann3", -3.86277978733266, likeness=0.75
-    ),
+    "adjusted Branin 2 (.09)": partial(_published, "branin", 0.397887357729738, likeness=0.5),
+    "adjusted Hartmann 3 (.51)": partial(_published, "hartmann3", -3.86277978733266, likeness=0.75),
     "Park 4 (.99)": partial(_published, "park91a", 25.5892541586065, sign=-1),
     "Hartmann 6 (.92)": partial(_published, "hartmann6", -3.04245773784305),
     "borehole 8 (1.00)": partial(_published, "borehole", 309.575587660406, sign=-1),
-    "Trid 10, adjusted (.95)": partial(_published, "trid", -210.0, likeness=0.75),
+    "adjusted Trid 10 (.95)": partial(_published, "trid", -210.0, likeness=0.75),
 }
 
 
