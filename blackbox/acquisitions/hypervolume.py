@@ -223,7 +223,7 @@ class HypervolumeImprovement:
     def _measured(self, points: Array, *, slopes: bool) -> tuple[Array, Array]:
         boxes, m = self.boxes, len(self.models)
         moments = [
-            model.on_features(posterior.moments(model.rows(points))).widened(self.width)
+            model.on_features(points, posterior.moments(model.rows(points))).widened(self.width)
             for model, posterior in zip(self.models, self.posteriors, strict=True)
         ]
         sides = [

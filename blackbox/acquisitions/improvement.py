@@ -104,7 +104,7 @@ class Pointwise:
 
 def moments_of(model: ExactModel, posterior: Posterior) -> Callable[[Array], Moments]:
     """The moments of a process of the model's kernel, as a function of features."""
-    return lambda points: model.on_features(posterior.moments(model.rows(points)))
+    return lambda points: model.on_features(points, posterior.moments(model.rows(points)))
 
 
 @dataclass(frozen=True)

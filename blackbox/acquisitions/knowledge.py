@@ -146,9 +146,7 @@ class Gain:
         by_variance = by_b[:, -1] / scale + by_scale / (2.0 * scale)
         gradient = moments.pull(share * by_mean, 2.0 * moments.deviation * by_variance)
         gradient += self._with.pull(rows, by_b[:, :-1] / scale[:, None])
-        full = np.zeros(points.shape)
-        full[:, self._model.features.numbers] = gradient
-        return value, full
+        return value, self._model.shares.on_features(points, gradient)
 
 
 def _plus(each: Array, by_mean: Array, by_b: Array, ahead: Array) -> tuple[Array, Array, Array]:

@@ -124,9 +124,7 @@ class ExactPaths:
         value += posterior.mean + cross @ update
         weights = np.broadcast_to(update, slope.shape)
         pulled += posterior.kernel.pull(rows, posterior.rows, slope, weights)
-        gradient = np.zeros(points.shape)
-        gradient[:, self._model.features.numbers] = pulled
-        return value, gradient
+        return value, self._model.shares.on_features(points, pulled)
 
 
 class _Prior:

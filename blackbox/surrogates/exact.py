@@ -12,12 +12,21 @@ from blackbox.arguments import check_count, check_flag
 from blackbox.batch import Array
 from blackbox.state import State
 from blackbox.surrogates.axes import turned
-from blackbox.surrogates.features import Features
 from blackbox.surrogates.kernel import Rows
-from blackbox.surrogates.likelihood import NOISE_FLOOR, Likelihood, due, fitted
+from blackbox.surrogates.likelihood import (
+    LENGTH,
+    MIXTURE_TREND,
+    NOISE_FLOOR,
+    SHORT,
+    TREND_PRIOR,
+    Likelihood,
+    due,
+    fitted,
+)
 from blackbox.surrogates.model import Data, Model
 from blackbox.surrogates.outcomes import Outcomes
 from blackbox.surrogates.posterior import Moments, Posterior, SingularError
+from blackbox.surrogates.shares import SHARES, ShareMap
 
 _SKETCH = 150  # rows on which several starts and warps are compared
 _OWN = 10  # rows from which on a study with earlier ones is standardised by itself
@@ -30,7 +39,9 @@ class ExactGP:
 
     Matern 5/2 over numbers and shares, with one length scale each and the dimension-scaled prior of
     Hvarfner, Hellsten and Nardi (2024), steeper below its mode, plus a parabolic trend; exponential
-    kernels over categories, permutations and strings. The axes of the length scales are turned
+    kernels over categories, permutations and strings. The shares of mixtures are compared as they
+    are, by their roots or by their logarithms, whichever is likeliest (see
+    ``blackbox.surrogates.shares``), under a prior of steeper trends. The axes of the length scales are turned
     where that makes the scores much likelier (see ``blackbox.surrogates.axes``). Rows of earlier
     studies are further tasks, whose correlation with this one is a hyperparameter (intrinsic
     coregionalisation; Bonilla, Chai and Williams 2007, *Multi-task Gaussian Process Prediction*).
@@ -64,26 +75,26 @@ class ExactGP:
         n = len(data.y)
         memory = dict(memory) if memory else {}
         theta, ratio = memory.get("theta"), float(memory.get("ratio", math.inf))
-        axes = memory.get("axes")
+        axes, shares = memory.get("axes"), ShareMap(data.features, memory.get("shares", "plain"))
         when = due(memory, n)
         if when == "afresh":
-            theta, ratio, axes = self._fresh(data)
+            theta, ratio, axes, shares = self._fresh(data)
             memory = {"afresh": n, "fitted": n}
         elif when == "again":
-            theta = fitted(_likelihood(data, ratio, axes)[1], np.asarray(theta))
+            theta = fitted(_likelihood(data, shares, ratio, axes)[1], np.asarray(theta))
             memory["fitted"] = n
-        outcomes, likelihood = _likelihood(data, ratio, axes)
-        memory |= {"theta": np.asarray(theta), "ratio": ratio, "axes": axes}
-        return ExactModel(data.features, outcomes, likelihood, np.asarray(theta), memory)
+        outcomes, likelihood = _likelihood(data, shares, ratio, axes)
+        memory |= {"theta": np.asarray(theta), "ratio": ratio, "axes": axes, "shares": shares.kind}
+        return ExactModel(shares, outcomes, likelihood, np.asarray(theta), memory)
 
-    def _fresh(self, data: Data) -> tuple[Array, float, Array | None]:
-        """Hyperparameters from several starts, the likeliest warp, and the axes."""
+    def _fresh(self, data: Data) -> tuple[Array, float, Array | None, ShareMap]:
+        """Hyperparameters from several starts, the likeliest map of shares, warp, and the axes."""
         sketch = data.thinned(_SKETCH)
         best = (math.inf, np.empty(0), math.inf)
-        theta = fitted(_likelihood(sketch, math.inf)[1], None)
+        theta, shares = _mixed(sketch)
         warp = self.warp and data.tasks is None
         for ratio in Outcomes.candidates(sketch.y) if warp else (math.inf,):
-            outcomes, likelihood = _likelihood(sketch, ratio)
+            outcomes, likelihood = _likelihood(sketch, shares, ratio)
             if math.isfinite(ratio):
                 theta = fitted(likelihood, theta)
             loss = likelihood(theta)[0] - outcomes.log_slope(sketch.y)
@@ -93,10 +104,10 @@ class ExactGP:
         _, theta, ratio = best
         axes = None
         if self.turn:
-            theta, axes = turned(_likelihood(sketch, ratio)[1], theta)
+            theta, axes = turned(_likelihood(sketch, shares, ratio)[1], theta)
         if len(sketch.y) < len(data.y):
-            theta = fitted(_likelihood(data, ratio, axes)[1], theta)
-        return theta, ratio, axes
+            theta = fitted(_likelihood(data, shares, ratio, axes)[1], theta)
+        return theta, ratio, axes, shares
 
 
 class ExactModel(Model):
@@ -109,13 +120,13 @@ class ExactModel(Model):
 
     def __init__(
         self,
-        features: Features,
+        shares: ShareMap,
         outcomes: Outcomes,
         likelihood: Likelihood,
         theta: Array,
         memory: State,
     ) -> None:
-        self.features = features
+        self.features, self.shares = shares.features, shares
         self.outcomes = outcomes
         self.likelihood = likelihood
         self.theta = theta
@@ -130,7 +141,7 @@ class ExactModel(Model):
 
     def rows(self, points: Array) -> Rows:
         """What the kernel compares, of (n, d) features of the task at hand."""
-        rows = self.features.rows(points)
+        rows = self.shares.rows(points)
         tasks = self.likelihood.rows.codes.shape[1] - rows.codes.shape[1]
         if not tasks:
             return rows
@@ -144,15 +155,13 @@ class ExactModel(Model):
         return self.outcomes.backward(mean), (upper - lower) / 2
 
     def moments(self, points: Array) -> Moments:
-        return self.on_features(self.posterior.moments(self.rows(points)))
+        return self.on_features(points, self.posterior.moments(self.rows(points)))
 
-    def on_features(self, moments: Moments) -> Moments:
-        """Moments whose ``pull`` gives derivatives by the features, not by the numbers alone."""
+    def on_features(self, points: Array, moments: Moments) -> Moments:
+        """Moments of (m, d) features whose ``pull`` gives derivatives by these."""
 
         def pull(by_mean: Array, by_deviation: Array) -> Array:
-            full = np.zeros((len(by_mean), self.features.width))
-            full[:, self.features.numbers] = moments.pull(by_mean, by_deviation)
-            return full
+            return self.shares.on_features(points, moments.pull(by_mean, by_deviation))
 
         return Moments(moments.mean, moments.deviation, pull)
 
@@ -165,9 +174,23 @@ class ExactModel(Model):
         return exported(self, device)
 
 
-def _likelihood(data: Data, ratio: float, axes: Array | None = None) -> tuple[Outcomes, Likelihood]:
+def _mixed(data: Data) -> tuple[Array, ShareMap]:
+    """Hyperparameters, and the map of the shares under which the scores are likeliest."""
+    found = []
+    for kind in SHARES if data.features.simplexes else SHARES[:1]:
+        shares = ShareMap(data.features, kind)
+        likelihood = _likelihood(data, shares, math.inf)[1]
+        theta = fitted(likelihood, None)
+        found.append((likelihood(theta)[0], theta, shares))
+    _, theta, shares = min(found, key=lambda one: one[0])
+    return theta, shares
+
+
+def _likelihood(
+    data: Data, shares: ShareMap, ratio: float, axes: Array | None = None
+) -> tuple[Outcomes, Likelihood]:
     """The map of the scores of the task at hand, and the likelihood of all."""
-    rows, groups = data.features.rows(data.x), data.features.groups
+    rows, groups = shares.rows(data.x), data.features.groups
     here = slice(None) if data.tasks is None else data.tasks == 0
     # A few rows say little of their scale; earlier studies are likely to share it.
     few = data.tasks is not None and np.count_nonzero(data.tasks == 0) < _OWN
@@ -186,7 +209,10 @@ def _likelihood(data: Data, ratio: float, axes: Array | None = None) -> tuple[Ou
         rows = Rows(rows.numbers, np.concatenate([rows.codes, hot], axis=1))
         groups = np.concatenate([groups, groups.max(initial=-1) + 1 + np.arange(len(others))])
     variance = None if noise is None else np.maximum(noise**2, NOISE_FLOOR)
-    return outcomes, Likelihood(rows, groups, z, variance, noisy=data.noisy, axes=axes)
+    trend, short = (MIXTURE_TREND, LENGTH) if shares.among.any() else (TREND_PRIOR, SHORT)
+    return outcomes, Likelihood(
+        rows, groups, z, variance, trend, noisy=data.noisy, short=short, axes=axes
+    )
 
 
 __all__ = ["ExactGP", "ExactModel", "SingularError"]

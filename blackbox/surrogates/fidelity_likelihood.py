@@ -20,6 +20,7 @@ from blackbox.surrogates.fidelity import Coupling, FidelityKernel, FidelityRows,
 from blackbox.surrogates.kernel import TREND
 from blackbox.surrogates.likelihood import (
     LENGTH,
+    MIXTURE_TREND,
     NOISE_FLOOR,
     NOISE_MOST,
     NOISE_PRIOR,
@@ -32,9 +33,6 @@ from blackbox.surrogates.posterior import Posterior
 
 _WRONG = (math.log(0.15), 1.5)  # of the logarithm of the variance of k_1
 _SMOOTHER = (math.log(1.5), 0.3)  # of the logarithms of its scales, in those of k_0
-#: Prior of the trend of k_0 over mixtures: a loss follows a law of the (mapped) shares first, and
-#: the process is what is left. Measured on a fitted law: with 16 rows the error falls by a third.
-MIXTURE_TREND = (0.0, 2.0)
 #: Shares are likely to matter alike: deviation of the logarithms of their scales from their mean.
 #: Of 19 scales of their own, fitted to 60 runs, most fit noise: on recorded runs the rank
 #: correlation with runs left out rises from .56 to .72 (instruction tuning, 7B) and from .74 to .80

@@ -81,7 +81,7 @@ class HeteroscedasticModel(ExactModel):
     @classmethod
     def of(cls, model: ExactModel, level: ExactModel | None, memory: State) -> HeteroscedasticModel:
         """The same process of values with that of the noise beside it."""
-        made = cls(model.features, model.outcomes, model.likelihood, model.theta, memory)
+        made = cls(model.shares, model.outcomes, model.likelihood, model.theta, memory)
         made.level = level
         return made
 

@@ -57,7 +57,7 @@ class LocalGP:
             inner["fitted"], seen = 1, n
         model = ExactGP(self.warp, self.neighbours).fit(self._near(data), inner)
         return ExactModel(
-            model.features,
+            model.shares,
             model.outcomes,
             model.likelihood,
             model.theta,

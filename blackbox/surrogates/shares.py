@@ -24,7 +24,8 @@ from blackbox.surrogates.kernel import Rows
 Shares: TypeAlias = Literal["plain", "root", "log"]
 SHARES: tuple[Shares, ...] = get_args(Shares)
 
-_FLOOR = {"root": 1e-4, "log": 1e-2}  # added to shares
+#: Added to shares before they are mapped.
+FLOOR: dict[Shares, float] = {"root": 1e-4, "log": 1e-2}
 
 
 class ShareMap:
@@ -39,14 +40,13 @@ class ShareMap:
     """
 
     def __init__(self, features: Features, kind: Shares) -> None:
-        self.kind = kind
-        self._features = features
+        self.kind, self.features = kind, features
         columns = [j for block in features.simplexes for j in range(block.start, block.stop)]
         self.among: npt.NDArray[np.bool_] = np.isin(features.numbers, columns)
 
     def rows(self, points: Array) -> Rows:
         """What a kernel compares, of (n, d) features."""
-        rows = self._features.rows(points)
+        rows = self.features.rows(points)
         if self.kind == "plain" or not self.among.any():
             return rows
         numbers = rows.numbers.copy()
@@ -57,22 +57,36 @@ class ShareMap:
         """(n, d) derivatives by the features, of (n, p) ones by the mapped numbers."""
         full = np.zeros(points.shape)
         if self.kind != "plain" and self.among.any():
-            shares = np.maximum(points[:, self._features.numbers][:, self.among], 0.0)
+            shares = np.maximum(points[:, self.features.numbers][:, self.among], 0.0)
             by_numbers = by_numbers.copy()
             by_numbers[:, self.among] *= _slope(shares, self.kind)
-        full[:, self._features.numbers] = by_numbers
+        full[:, self.features.numbers] = by_numbers
         return full
+
+    def plain(self, numbers: Array) -> Array:
+        """(n, p) numbers of features whose mapped ones are these."""
+        numbers = numbers.copy()
+        if self.kind != "plain":
+            numbers[:, self.among] = _unmapped(numbers[:, self.among], self.kind)
+        return numbers
 
 
 def _mapped(shares: Array, kind: Shares) -> Array:
-    e = _FLOOR[kind]
+    e = FLOOR[kind]
     if kind == "root":
         return np.asarray((np.sqrt(shares + e) - np.sqrt(e)) / (np.sqrt(1.0 + e) - np.sqrt(e)))
     return np.asarray(np.log1p(shares / e) / np.log1p(1.0 / e))
 
 
+def _unmapped(mapped: Array, kind: Shares) -> Array:
+    e = FLOOR[kind]
+    if kind == "root":
+        return np.asarray((mapped * (np.sqrt(1.0 + e) - np.sqrt(e)) + np.sqrt(e)) ** 2 - e)
+    return np.asarray(e * np.expm1(mapped * np.log1p(1.0 / e)))
+
+
 def _slope(shares: Array, kind: Shares) -> Array:
-    e = _FLOOR[kind]
+    e = FLOOR[kind]
     if kind == "root":
         return np.asarray(0.5 / np.sqrt(shares + e) / (np.sqrt(1.0 + e) - np.sqrt(e)))
     return np.asarray(1.0 / (shares + e) / np.log1p(1.0 / e))

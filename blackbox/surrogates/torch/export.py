@@ -31,12 +31,15 @@ def exported(model: ExactModel, device: str = "cpu") -> SingleTaskGP:
     features, likelihood = model.features, model.likelihood
     rows, own = likelihood.rows, len(features.groups)
     tasks = rows.codes.shape[1] - own
-    x = features_of(features, Rows(rows.numbers, rows.codes[:, :own]))
+    numbers = model.shares.plain(rows.numbers)
+    x = features_of(features, Rows(numbers, rows.codes[:, :own]))
     if tasks:
         task = rows.codes[:, own:] @ np.arange(1.0, tasks + 1)
         x = np.column_stack([x, task])
     kernel = Covariance(
-        Embedding(features, tasks), model.posterior.kernel.theta, axes=likelihood.axes
+        Embedding(features, tasks, model.shares.kind),
+        model.posterior.kernel.theta,
+        axes=likelihood.axes,
     )
     noise = model.noise if likelihood.noise is None else likelihood.noise
     with isolated(0, device):

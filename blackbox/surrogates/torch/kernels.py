@@ -19,6 +19,7 @@ import numpy.typing as npt
 from blackbox.batch import Array
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.kernel import TREND
+from blackbox.surrogates.shares import FLOOR, ShareMap, Shares
 
 with warnings.catch_warnings():
     # Their imports use parts of PyTorch that it has deprecated.
@@ -39,14 +40,15 @@ class Embedding:
     Args:
         features: the coordinates.
         tasks: number t of earlier studies.
+        shares: how the shares of mixtures are compared.
 
     Attributes:
         groups: (q,) group of each column of codes, those of the earlier studies last.
     """
 
-    def __init__(self, features: Features, tasks: int = 0) -> None:
-        self.features = features
-        self.tasks = tasks
+    def __init__(self, features: Features, tasks: int = 0, shares: Shares = "plain") -> None:
+        self.features, self.tasks = features, tasks
+        self._shares = ShareMap(features, shares)
         first = int(features.groups.max(initial=-1)) + 1
         self.groups: npt.NDArray[np.intp] = np.concatenate(
             [features.groups, first + np.arange(tasks, dtype=np.intp)]
@@ -58,7 +60,12 @@ class Embedding:
 
     def numbers(self, x: Tensor) -> Tensor:
         """(.., n, p) numbers of (.., n, d) features."""
-        return x[..., self._numbers]
+        numbers = x[..., self._numbers]
+        kind = self._shares.kind
+        if kind == "plain" or not self._shares.among.any():
+            return numbers
+        among = torch.tensor(self._shares.among, device=x.device)
+        return torch.where(among, _mapped(numbers.clamp_min(0.0), kind), numbers)
 
     def codes(self, x: Tensor) -> Tensor:
         """(.., n, q) codes; without derivatives."""
@@ -70,6 +77,14 @@ class Embedding:
             hot = flat[:, -1:] == np.arange(1, self.tasks + 1)
             codes = np.concatenate([codes, hot.astype(np.float64)], axis=1)
         return torch.tensor(codes).to(x).reshape(*x.shape[:-1], codes.shape[1])
+
+
+def _mapped(shares: Tensor, kind: Shares) -> Tensor:
+    """As ``blackbox.surrogates.shares``."""
+    e = FLOOR[kind]
+    if kind == "root":
+        return ((shares + e).sqrt() - math.sqrt(e)) / (math.sqrt(1.0 + e) - math.sqrt(e))
+    return torch.log1p(shares / e) / math.log1p(1.0 / e)
 
 
 class Covariance(Kernel):  # type: ignore[misc]  # GPyTorch comes without types
