@@ -180,7 +180,7 @@ def table(results: Results) -> Path:
 def _bought(seeds: dict[int, dict[str, Any]]) -> str:
     cheap, true = np.median([run["bought"] for run in seeds.values()], axis=0)
     seconds = float(np.median([sum(run["cpu"]) for run in seeds.values()]))
-    return f"{cheap:g} / {true:g}, {seconds:.2g} s"
+    return f"{cheap:g} / {true:g}, {seconds:.1f} s"
 
 
 #: In brackets the correlation of both versions over the box.
