@@ -15,10 +15,8 @@ from blackbox.surrogates.axes import turned
 from blackbox.surrogates.kernel import Rows
 from blackbox.surrogates.likelihood import (
     LENGTH,
-    MIXTURE_TREND,
     NOISE_FLOOR,
     SHORT,
-    TREND_PRIOR,
     Likelihood,
     due,
     fitted,
@@ -41,10 +39,11 @@ class ExactGP:
     Hvarfner, Hellsten and Nardi (2024), steeper below its mode, plus a parabolic trend; exponential
     kernels over categories, permutations and strings. The shares of mixtures are compared as they
     are, by their roots or by their logarithms, whichever is likeliest (see
-    ``blackbox.surrogates.shares``), under a prior of steeper trends. The axes of the length scales are turned
-    where that makes the scores much likelier (see ``blackbox.surrogates.axes``). Rows of earlier
-    studies are further tasks, whose correlation with this one is a hyperparameter (intrinsic
-    coregionalisation; Bonilla, Chai and Williams 2007, *Multi-task Gaussian Process Prediction*).
+    ``blackbox.surrogates.shares``), with length scales that are about alike. Where there are none,
+    the axes of the length scales are turned where that makes the scores much likelier (see
+    ``blackbox.surrogates.axes``). Rows of earlier studies are further tasks, whose correlation with
+    this one is a hyperparameter (intrinsic coregionalisation; Bonilla, Chai and Williams 2007,
+    *Multi-task Gaussian Process Prediction*).
 
     Args:
         warp: whether scores may be warped where that makes them likelier; with rows of earlier
@@ -103,7 +102,7 @@ class ExactGP:
                 best = loss, theta, ratio
         _, theta, ratio = best
         axes = None
-        if self.turn:
+        if self.turn and not shares.among.any():  # whose scales are tied
             theta, axes = turned(_likelihood(sketch, shares, ratio)[1], theta)
         if len(sketch.y) < len(data.y):
             theta = fitted(_likelihood(data, shares, ratio, axes)[1], theta)
@@ -209,9 +208,9 @@ def _likelihood(
         rows = Rows(rows.numbers, np.concatenate([rows.codes, hot], axis=1))
         groups = np.concatenate([groups, groups.max(initial=-1) + 1 + np.arange(len(others))])
     variance = None if noise is None else np.maximum(noise**2, NOISE_FLOOR)
-    trend, short = (MIXTURE_TREND, LENGTH) if shares.among.any() else (TREND_PRIOR, SHORT)
+    short = LENGTH if shares.among.any() else SHORT
     return outcomes, Likelihood(
-        rows, groups, z, variance, trend, noisy=data.noisy, short=short, axes=axes
+        rows, groups, z, variance, data.noisy, short=short, axes=axes, shares=shares.among
     )
 
 

@@ -20,7 +20,6 @@ from blackbox.surrogates.fidelity import Coupling, FidelityKernel, FidelityRows,
 from blackbox.surrogates.kernel import TREND
 from blackbox.surrogates.likelihood import (
     LENGTH,
-    MIXTURE_TREND,
     NOISE_FLOOR,
     NOISE_MOST,
     NOISE_PRIOR,
@@ -33,11 +32,6 @@ from blackbox.surrogates.posterior import Posterior
 
 _WRONG = (math.log(0.15), 1.5)  # of the logarithm of the variance of k_1
 _SMOOTHER = (math.log(1.5), 0.3)  # of the logarithms of its scales, in those of k_0
-#: Shares are likely to matter alike: deviation of the logarithms of their scales from their mean.
-#: Of 19 scales of their own, fitted to 60 runs, most fit noise: on recorded runs the rank
-#: correlation with runs left out rises from .56 to .72 (instruction tuning, 7B) and from .74 to .80
-#: (Pile, 1B), and 95 % intervals hold 97 and 94 % where they held 62 and 75.
-_TIED = 0.3
 _MIXTURE_NOISE = (-3.0, 2.0)  # of the logarithm of the noise where there are shares
 _COUPLED = 0.7  # deviation of the logarithms in c
 _AMPLITUDE = 0.5  # of the logarithm of an amplitude
@@ -74,8 +68,9 @@ class FidelityLikelihood:
     @cached_property
     def _one(self) -> Likelihood:
         """The fast engine's likelihood, for the priors of one kernel."""
-        trend = MIXTURE_TREND if self.shares.any() else TREND_PRIOR
-        return Likelihood(self.rows, self.groups, self.z, self.known, trend, short=LENGTH)
+        return Likelihood(
+            self.rows, self.groups, self.z, self.known, short=LENGTH, shares=self.shares
+        )
 
     @property
     def _size(self) -> int:
@@ -133,11 +128,8 @@ class FidelityLikelihood:
         value -= 0.5 * float(away @ away)
         if not self.shares.any():  # the density of the noise itself, as in the fast engine
             slopes[noise] -= 1.0
-            return value - theta[noise], slopes
-        scales = np.flatnonzero(self.shares)
-        apart = (theta[scales] - theta[scales].mean()) / _TIED
-        slopes[scales] -= apart / _TIED
-        return value - 0.5 * float(apart @ apart), slopes
+            value -= theta[noise]
+        return value, slopes
 
     @cached_property
     def _wrong(self) -> tuple[Array, Array]:

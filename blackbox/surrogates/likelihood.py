@@ -40,6 +40,11 @@ TREND_PRIOR = (-4.0, 2.0)  # of the logarithms of its variances: normal, so that
 #: Prior of the trend over mixtures: a loss follows a law of the (mapped) shares first, and
 #: the process is what is left. Measured on a fitted law: with 16 rows the error falls by a third.
 MIXTURE_TREND = (0.0, 2.0)
+#: Shares are likely to matter alike: deviation of the logarithms of their scales from their mean.
+#: Of 19 scales of their own, fitted to 60 runs, most fit noise: on recorded runs the rank
+#: correlation with runs left out rises from .56 to .72 (instruction tuning, 7B) and from .74 to .80
+#: (Pile, 1B), and 95 % intervals hold 97 and 94 % where they held 62 and 75.
+TIED = 0.3
 _CODES = (3.0, math.sqrt(3.0))  # of the log-normal prior of the scale of a single group of codes
 _STARTS = ((0.0, -7.0), (math.log(4.0), -7.0), (-1.0, -3.0), (math.log(4.0), -2.0))
 _OPTIMISED = 2  # starts that are followed, the most likely ones
@@ -59,20 +64,26 @@ class Likelihood:
         groups: (q,) group of each column of codes.
         z: (n,) standardised scores.
         noise: (n,) known noise variances of z, or None to infer one common variance.
-        trend: mean and deviation of the normal prior of the logarithms of the trend's variances.
         noisy: whether scores are known to be noisy.
         short: deviation of the logarithm of a length scale or code scale below the prior's mode.
         axes: of the kernel.
+        shares: (p,) which numbers are shares of mixtures; None where none is.
     """
 
     rows: Rows
     groups: npt.NDArray[np.intp]
     z: Array
     noise: Array | None
-    trend: tuple[float, float] = TREND_PRIOR
     noisy: bool = False
     short: float = SHORT
     axes: Array | None = None
+    shares: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def trend(self) -> tuple[float, float]:
+        """Mean and deviation of the normal prior of the logarithms of the trend's variances."""
+        mixtures = self.shares is not None and self.shares.any()
+        return MIXTURE_TREND if mixtures else TREND_PRIOR
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -120,7 +131,13 @@ class Likelihood:
         """Log density of the hyperparameters up to a constant, and its gradient."""
         away = theta - self.mode
         slopes = -away / np.where(away < 0, self.below, self.above) ** 2
-        return 0.5 * float(away @ slopes), slopes
+        value = 0.5 * float(away @ slopes)
+        if self.shares is None or not self.shares.any():
+            return value, slopes
+        scales = np.flatnonzero(self.shares)
+        apart = (theta[scales] - theta[scales].mean()) / TIED
+        slopes[scales] -= apart / TIED
+        return value - 0.5 * float(apart @ apart), slopes
 
     @cached_property
     def mode(self) -> Array:

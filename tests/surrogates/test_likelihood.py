@@ -7,16 +7,19 @@ import pytest
 
 import blackbox as bb
 from blackbox.surrogates.features import Features
-from blackbox.surrogates.likelihood import Likelihood
+from blackbox.surrogates.likelihood import TIED, Likelihood
+from blackbox.surrogates.shares import ShareMap
 
 
-def likelihood(categories: int, n: int = 12) -> Likelihood:
-    """Of scores at rows of two numbers and some categories of three names."""
+def likelihood(categories: int, n: int = 12, *, mixture: bool = False) -> Likelihood:
+    """Of scores at rows of two numbers and some categories of three names, perhaps a mixture."""
     names = [bb.Categorical(f"c{i}", ["a", "b", "c"]) for i in range(categories)]
+    names += [bb.Simplex("m", 3)] if mixture else []
     features = Features(bb.Space(bb.Real("x", 0, 1, size=2), *names))
     rng = np.random.default_rng(0)
     rows = features.rows(features.draw(n, rng))
-    return Likelihood(rows, features.groups, rng.normal(size=n), None)
+    shares = ShareMap(features, "plain").among
+    return Likelihood(rows, features.groups, rng.normal(size=n), None, shares=shares)
 
 
 @pytest.mark.parametrize("categories", [1, 5, 20])
@@ -37,8 +40,22 @@ def test_below_its_mode_a_scale_is_less_likely_than_as_far_above(j):
     assert own.prior(own.mode - away)[0] < own.prior(own.mode + away)[0] - 1.0
 
 
-def test_the_gradient_is_that_of_differences_on_both_sides_of_the_mode():
-    own, rng = likelihood(3), np.random.default_rng(1)
+def test_shares_are_likely_to_matter_alike():
+    own = likelihood(1, mixture=True)
+    scales = np.flatnonzero(own.shares)
+    assert scales.tolist() == [2, 3, 4]  # after the two numbers
+    alike, apart = own.mode.copy(), own.mode.copy()
+    alike[scales] += 0.5
+    apart[scales] += [0.5, -0.5, 0.5]
+    # Above the mode all is level but the tie: half the squared distances from the mean, by TIED^2.
+    tie = 0.5 * ((apart[scales] - apart[scales].mean()) ** 2).sum() / TIED**2
+    below = 0.125 / own.below[3] ** 2 - 0.125 / own.above[3] ** 2
+    assert own.prior(alike)[0] - own.prior(apart)[0] == pytest.approx(tie + below)
+
+
+@pytest.mark.parametrize("mixture", [False, True])
+def test_the_gradient_is_that_of_differences_on_both_sides_of_the_mode(mixture):
+    own, rng = likelihood(3, mixture=mixture), np.random.default_rng(1)
     theta = own.mode + 0.5 * rng.normal(size=len(own.mode))
     _, gradient = own(theta)
     for j, step in enumerate(1e-5 * np.eye(len(theta))):
