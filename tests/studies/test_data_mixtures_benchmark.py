@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import blackbox as bb
 from studies.benchmarks.common import report
 from studies.benchmarks.common.store import Store
 from studies.benchmarks.common.suites import Results, Suite, run
@@ -138,6 +139,23 @@ def test_the_oracle_suites_run_and_say_what_it_cost(tmp_path, monkeypatch, law):
         assert not [result.error for result in store if result.error]
         assert "| random | 2 |" in module.table(Results(module.SUITE, store)).read_text()
     scales.least.cache_clear()
+
+
+def test_seventeen_shares_lose_nothing_at_their_own_frequencies(tmp_path, monkeypatch, law):
+    from studies.benchmarks.data_mixtures import oracle
+
+    problem = oracle.Coding(0)
+    best = bb.Batch({"mix": problem._frequencies[None]})
+    assert problem.regret(best)[0] == pytest.approx(0.0, abs=1e-12)
+    assert (problem.regret(problem.space.draw(50, np.random.default_rng(0))) > 0).all()
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    store = Store("mix_oracle", tmp_path)
+    names = ["random", "equal shares", "log-linear"]
+    run(oracle.SUITE, store, algorithms=names, cases=[oracle.CODING], seeds=1)
+    assert [result.optimizer for result in store if not result.error] == names[:2]
+    text = oracle.table(Results(oracle.SUITE, store)).read_text()
+    assert "Seventeen shares" in text
+    assert "seven domains" not in text.split("- Median")[0]
 
 
 def test_the_live_suite_stops_at_its_seconds_and_compares_seed_by_seed(tmp_path, monkeypatch):
