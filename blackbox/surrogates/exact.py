@@ -90,7 +90,7 @@ class ExactGP:
         """Hyperparameters from several starts, the likeliest map of shares, warp, and the axes."""
         sketch = data.thinned(_SKETCH)
         best = (math.inf, np.empty(0), math.inf)
-        theta, shares = _mixed(sketch)
+        theta, shares = _likeliest_shares(sketch)
         warp = self.warp and data.tasks is None
         for ratio in Outcomes.candidates(sketch.y) if warp else (math.inf,):
             outcomes, likelihood = _likelihood(sketch, shares, ratio)
@@ -173,7 +173,7 @@ class ExactModel(Model):
         return exported(self, device)
 
 
-def _mixed(data: Data) -> tuple[Array, ShareMap]:
+def _likeliest_shares(data: Data) -> tuple[Array, ShareMap]:
     """Hyperparameters, and the map of the shares under which the scores are likeliest."""
     found = []
     for kind in SHARES if data.features.simplexes else SHARES[:1]:

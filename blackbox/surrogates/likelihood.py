@@ -82,8 +82,12 @@ class Likelihood:
     @property
     def trend(self) -> tuple[float, float]:
         """Mean and deviation of the normal prior of the logarithms of the trend's variances."""
-        mixtures = self.shares is not None and self.shares.any()
-        return MIXTURE_TREND if mixtures else TREND_PRIOR
+        return MIXTURE_TREND if self._tied.size else TREND_PRIOR
+
+    @cached_property
+    def _tied(self) -> npt.NDArray[np.intp]:
+        """Which length scales are those of shares."""
+        return np.flatnonzero([] if self.shares is None else self.shares)
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -132,11 +136,10 @@ class Likelihood:
         away = theta - self.mode
         slopes = -away / np.where(away < 0, self.below, self.above) ** 2
         value = 0.5 * float(away @ slopes)
-        if self.shares is None or not self.shares.any():
+        if not self._tied.size:
             return value, slopes
-        scales = np.flatnonzero(self.shares)
-        apart = (theta[scales] - theta[scales].mean()) / TIED
-        slopes[scales] -= apart / TIED
+        apart = (theta[self._tied] - theta[self._tied].mean()) / TIED
+        slopes[self._tied] -= apart / TIED
         return value - 0.5 * float(apart @ apart), slopes
 
     @cached_property
