@@ -122,6 +122,19 @@ class Problem:
             excess[:, j] = np.maximum(np.maximum(c.lower - values, values - c.upper), 0.0)
         return excess
 
+    def nearness(self, batch: Batch) -> Floats:
+        """(n,) scores of infeasible rows: fewer broken constraints first, then broken by less.
+
+        Each violation v counts ``v / (1 + v)``, at most 1, so that no unit outweighs a constraint.
+        NaN for rows that failed or are feasible.
+        """
+        violations = self.violations(batch)
+        broken = violations > 0
+        excess = np.where(np.isinf(violations), 1.0, violations / (1.0 + violations))
+        scores = -np.where(broken, 1.0 + excess, 0.0).sum(axis=1)
+        failed = ~batch["ok"] if "ok" in batch else False
+        return np.where(failed | ~broken.any(axis=1), np.nan, scores)
+
     def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
         """(n,) rows that did not fail and satisfy every constraint."""
         good: npt.NDArray[np.bool_] = (self.violations(batch) == 0).all(axis=1)

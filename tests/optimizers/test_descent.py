@@ -7,7 +7,7 @@ import pytest
 
 import blackbox as bb
 from blackbox.optimizers.bayes.descent import Descent
-from blackbox.testing import Check, checks
+from blackbox.testing import Check, check_optimizer, checks
 
 D = 12
 STEP = 1.0 / 6.0
@@ -92,10 +92,108 @@ class TestSteps:
         assert len(moved) == 50
 
 
+class TestMixed:
+    """Eight real numbers, four whole ones, one of few values, an ordinal and a category."""
+
+    @staticmethod
+    def problem() -> bb.Problem:
+        def value(p):
+            return float(
+                np.sum((p["x"] - 2.0) ** 2) + np.sum((p["n"] - 7) ** 2) / 4 + 3 * (p["kind"] == "b")
+            )
+
+        return problem_of(
+            value,
+            bb.Real("x", -5, 5, size=8),
+            bb.Integer("n", 0, 20, size=4),
+            bb.Integer("few", 0, 3),
+            bb.Ordinal("batch", [16, 32, 64]),
+            bb.Categorical("kind", ["a", "b", "c"]),
+        )
+
+    def test_conformance(self):
+        check_optimizer(Descent, budget=24, problems=[self.problem()])
+
+    def test_numbers_are_stepped_along_and_all_else_keeps_the_best_rows_values(self):
+        problem = self.problem()
+        descent, rows, values = Descent(problem, seed=1), [], []
+        for _ in range(Descent.rows(problem)):
+            batch = descent.ask(1)
+            batch = batch.with_columns(**problem.measure(batch))
+            descent.tell(batch)
+            rows.append(batch[0])
+            values.append(rows[-1]["f"])
+        held = {(row["few"], row["batch"], row["kind"]) for row in rows}
+        assert len(held) == 1
+        for i in range(1, 13):
+            best = rows[int(np.argmin(values[:i]))]
+            moved = np.sum(rows[i]["x"] != best["x"]) + np.sum(rows[i]["n"] != best["n"])
+            assert moved == 1
+        assert min(values) < 0.5 * min(values[:13])
+
+    def test_a_row_of_another_category_says_nothing_of_the_slope(self):
+        problem = self.problem()
+        descent = Descent(problem, seed=0)
+        first = descent.ask(1)
+        descent.tell(first.with_columns(**problem.measure(first)))
+        other = problem.space.draw(40, np.random.default_rng(0)).with_columns(batch=np.full(40, 64))
+        other = other[np.array([row["kind"] != first[0]["kind"] for row in other])]
+        descent.tell(other.with_columns(f=np.full(len(other), 1e6)))
+        assert not descent._slope.any()
+
+
+class TestConstrained:
+    """A bowl of which the half with its bottom is closed, by a plane."""
+
+    @staticmethod
+    def problem() -> bb.Problem:
+        def value(p):
+            return {"f": float(np.sum((p["x"] - 2.0) ** 2)), "c": float(np.sum(p["x"])) - 3.0}
+
+        return bb.problem(
+            value,
+            bb.Space(bb.Real("x", -5, 5, size=D)),
+            bb.Minimize("f"),
+            constraints=[bb.Constraint("c", upper=0.0)],
+        )
+
+    def test_conformance(self):
+        check_optimizer(Descent, budget=24, problems=[self.problem()])
+
+    def test_it_goes_on_from_the_best_feasible_row_and_never_downhill(self):
+        problem = self.problem()
+        descent, rows = Descent(problem, seed=0), []
+        assert Descent.rows(problem) == 1 + D
+        for i in range(1 + D):
+            batch = descent.ask(1)
+            batch = batch.with_columns(**problem.measure(batch))
+            descent.tell(batch)
+            if i:
+                best = min((row for row in rows if row["c"] <= 0), key=lambda row: row["f"])
+                assert np.sum(batch[0]["x"] != best["x"]) == 1
+            rows.append(batch[0])
+        assert any(row["c"] > 0 for row in rows)
+
+    def test_where_nothing_is_feasible_from_the_nearest(self):
+        """The centre breaks the constraint, and steps that break it by less are gone on from."""
+        shifted = bb.problem(
+            lambda p: {"f": 0.0, "c": 40.0 - float(np.sum(p["x"]))},
+            bb.Space(bb.Real("x", -5, 5, size=D)),
+            bb.Minimize("f"),
+            constraints=[bb.Constraint("c", upper=0.0)],
+        )
+        for seed in range(3):
+            descent = Descent(shifted, seed=seed)
+            told(descent, 1 + D)
+            signs = descent._steps.sum(axis=0) > 0
+            assert (descent._base[signs] > 0.6).all()
+            assert (descent._base[~signs] == 0.5).all()
+
+
 class TestTelling:
     def test_it_ends_far_below_as_many_sobol_points(self):
         """A bowl of 12 dimensions; the steps along axes alone do not reach half as low."""
-        n = Descent.rows(D)
+        n = Descent.rows(bowl())
         for seed in range(5):
             _, values = told(Descent(bowl(), seed=seed), n)
             _, sobol = told(bb.Sobol(bowl(), seed=seed), n)
@@ -113,12 +211,12 @@ class TestTelling:
     @pytest.mark.parametrize("value", [0.0, 1e300, -1e307, 1e-300, float("nan")])
     def test_what_shows_no_slope_is_no_reason_to_stop(self, value):
         descent = Descent(problem_of(lambda p: value * (1 + p["x"][0])), seed=0)
-        points, _ = told(descent, Descent.rows(D) + 6, batch=4)
+        points, _ = told(descent, Descent.rows(bowl()) + 6, batch=4)
         assert ((points >= 0) & (points <= 1)).all()
         assert len(np.unique(points, axis=0)) == len(points)
 
     def test_after_its_rows_it_spreads_points_evenly(self):
-        points, values = told(Descent(bowl(), seed=0), Descent.rows(D) + 4)
+        points, values = told(Descent(bowl(), seed=0), Descent.rows(bowl()) + 4)
         best = points[np.argmin(values)]
         assert np.linalg.norm(points[-4:] - best, axis=1).min() > 2 * STEP
 
@@ -128,13 +226,15 @@ class TestBayes:
         problem = problem_of(lambda p: 0.0, bb.Real("x", 0, 1, size=10))
         optimizer = bb.Bayes(problem, seed=0)
         assert isinstance(optimizer._init, Descent)
-        assert optimizer._n_init == Descent.rows(10) == 14
+        assert optimizer._n_init == Descent.rows(problem) == 14
 
     @pytest.mark.parametrize(
         "problem",
         [
             problem_of(lambda p: 0.0, bb.Real("x", 0, 1, size=9)),
-            problem_of(lambda p: 0.0, bb.Real("x", 0, 1, size=10), bb.Integer("k", 1, 3)),
+            problem_of(lambda p: 0.0, bb.Real("x", 0, 1, size=9), bb.Integer("k", 1, 3)),
+            problem_of(lambda p: 0.0, bb.Real("x", 0, 1, size=9), bb.Real("same", 2, 2)),
+            problem_of(lambda p: 0.0, bb.Real("x", 0, 1, size=10), bb.Permutation("tour", 4)),
             bb.problem(
                 lambda p: 0.0, bb.Space(bb.Real("x", 0, 1, size=10)), bb.Minimize("f", noise=True)
             ),

@@ -12,7 +12,6 @@ import pytest
 import blackbox as bb
 from blackbox.archives import CVTArchive, DeepArchive, GridArchive, UnstructuredArchive, _placing
 from blackbox.errors import ProblemError, StateError, StudyMismatchError, UnsupportedError
-from blackbox.optimizers.quality_diversity.constraints import nearness
 from blackbox.optimizers.quality_diversity.noise import Replicated, _median, corrected
 from blackbox.optimizers.quality_diversity.variation import Variation
 from blackbox.testing import Check, checks
@@ -218,10 +217,10 @@ def test_nearness_prefers_fewer_broken_constraints_then_broken_by_less() -> None
         measures=[bb.Measure("m", 0, 1)],
     )
     batch = bb.Batch({"c": [1e9, 0.1, 0.2, 0.0, -1.0], "d": [0.0, -0.1, 5.0, -3.0, 1.0]})
-    scores = nearness(problem, batch.with_columns(ok=[True, True, True, True, True]))
+    scores = problem.nearness(batch.with_columns(ok=[True, True, True, True, True]))
     assert np.argsort(-scores[:4]).tolist() == [2, 3, 0, 1]
     assert np.isnan(scores[4])
-    assert np.isnan(nearness(problem, batch.with_columns(ok=False))).all()
+    assert np.isnan(problem.nearness(batch.with_columns(ok=False))).all()
 
 
 def noisy(b: bb.Batch) -> dict[str, np.ndarray]:

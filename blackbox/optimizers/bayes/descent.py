@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from blackbox.batch import Array, Batch
 from blackbox.formulation import Problem
 from blackbox.optimizer import Optimizer, Supports
 from blackbox.optimizers.bayes.design import Design
-from blackbox.space import Real
+from blackbox.space import Categorical, Integer, Ordinal, Real, Space
 from blackbox.state import State
 
-_MANY = 10  # coordinates from which on this is measured to be worth its rows
+_MANY = 10  # numbers from which on this is measured to be worth its rows
+_VALUES = 8  # of a whole number from which on a step of a sixth of the box is one
 _STEPS = 20  # along axes at most; of more coordinates several are moved together
 _STEP = 1.0 / 6.0  # of the box, at first
 _LEAST = 1e-9  # a shorter step is none
@@ -29,24 +31,31 @@ class Descent(Optimizer):
     Nonlinear Simultaneous Equations*, of one equation), so that batches, failed rows and rows from
     outside change nothing in how it goes on.
 
+    Whole numbers are stepped along too. Ordinals and categories keep the values of the best row,
+    which at first are drawn: they are for the model to find out, which by then knows the rest.
+    Under constraints the best row is a feasible one, or the nearest to one, and no step goes
+    downhill: most would lead out of what is feasible, whose slopes the model knows by then too.
+
     Args:
-        problem: of one objective, without constraints, on Real parameters.
+        problem: of one objective, on numbers and categories.
         seed: seeds the order and the signs of the steps, and the rows after the last of them.
     """
 
-    supports = Supports(parameters=(Real,))
+    supports = Supports(parameters=(Real, Integer, Ordinal, Categorical), constraints=True)
 
     def __init__(self, problem: Problem, *, seed: int | None = None) -> None:
         super().__init__(problem, seed=seed)
-        d = problem.space.width
+        d, moved = problem.space.width, _moved(problem.space)
         self._design = Design(problem, seed=int(self.rng.integers(2**63)))
-        groups = np.array_split(self.rng.permutation(d), min(d, _STEPS))
+        groups = np.array_split(self.rng.permutation(moved), np.clip(len(moved), 1, _STEPS))
         signs = self.rng.choice([-1.0, 1.0], d)
         self._steps = np.zeros((len(groups), d))
         for step, group in zip(self._steps, groups, strict=True):
             step[group] = _STEP * signs[group] / np.sqrt(len(group))
+        self._rows, self._held = self.rows(problem), np.setdiff1d(np.arange(d), moved)
         self._slope = np.zeros(d)
-        self._base, self._value = np.full(d, 0.5), np.inf  # the best row so far
+        self._base = np.full(d, 0.5)  # the best row so far
+        self._value, self._wrong = np.inf, np.inf  # of it, and how far it is from feasible
         self._length = _STEP
 
     @classmethod
@@ -57,13 +66,13 @@ class Descent(Optimizer):
         """
         if problem.environment is not None or cls.supports.mismatches(problem):
             return False
-        return problem.space.width >= _MANY and not problem.objectives[0].noise
+        return len(_moved(problem.space)) >= _MANY and not problem.objectives[0].noise
 
     @staticmethod
-    def rows(width: int) -> int:
+    def rows(problem: Problem) -> int:
         """How many rows it takes; after them it has nothing more to say than ``Design``."""
-        steps = min(width, _STEPS)
-        return 1 + steps + steps // 3
+        steps = min(len(_moved(problem.space)), _STEPS)
+        return 1 + steps + (0 if problem.constraints else steps // 3)
 
     def _ask(self, n: int) -> Batch:
         waiting = self.pending["id"].tolist() if len(self.pending) else []
@@ -81,13 +90,17 @@ class Descent(Optimizer):
             number: which.
             ahead: steps downhill that are not told yet; each goes half as far as the one before.
         """
-        if number == 0 or number >= self.rows(self.problem.space.width):
-            return self._design.ask(1)
+        space = self.problem.space
+        if number == 0 or number >= self._rows:
+            row = self._design.ask(1)
+            if number == 0 and not np.isfinite(self._value):
+                self._base = space.encode(row)[0]
+            return row
         step = self._steps[number - 1] if not self._descends(number) else self._down(ahead)
-        row = np.clip(self._base + step, 0.0, 1.0)
-        if np.abs(row - self._base).max() < _LEAST:
+        row = space.decode(np.clip(self._base + step, 0.0, 1.0)[None])
+        if np.abs(space.encode(row)[0] - self._base).max() < _LEAST:
             return self._design.ask(1)  # there is no slope, or it leads out of the space
-        return self.problem.space.decode(row[None])
+        return row
 
     def _descends(self, number: int) -> bool:
         """Whether the row of a number is one of the steps downhill, or comes after them."""
@@ -105,22 +118,24 @@ class Descent(Optimizer):
     def _tell(self, batch: Batch) -> None:
         kept = batch[batch["ok"]]
         rows, values = self.problem.space.encode(kept), -self.problem.scores(kept)[:, 0]
-        for number, row, value in zip(kept["id"].tolist(), rows, values.tolist(), strict=True):
-            better = value < self._value
+        wrong = np.nan_to_num(-self.problem.nearness(kept))
+        told = zip(kept["id"].tolist(), rows, values.tolist(), wrong.tolist(), strict=True)
+        for number, row, value, far in told:
+            better = (far, value) < (self._wrong, self._value)
             self._learn(row, value)
+            if better:
+                self._base, self._value, self._wrong = row, value, far
             if self._descends(number) and not better:
                 self._length /= 2.0
 
     def _learn(self, row: Array, value: float) -> None:
-        """Bring the slope up to date, and go on from the row if it is the best."""
+        """Bring the slope up to date."""
         step = row - self._base
         square = float(step @ step)
-        if np.isfinite(self._value) and square > 0:
+        if np.isfinite(self._value) and square > 0 and not step[self._held].any():
             with np.errstate(all="ignore"):  # of values near the largest number it is not known
                 missed = value - self._value - self._slope @ step
                 self._slope = self._slope + missed / square * step
-        if value < self._value:
-            self._base, self._value = row, value
 
     def _state(self) -> State:
         return {
@@ -128,10 +143,23 @@ class Descent(Optimizer):
             "slope": self._slope,
             "base": self._base,
             "value": self._value,
+            "wrong": self._wrong,
             "length": self._length,
         }
 
     def _load_state(self, state: State) -> None:
         self._design.load_state_dict(state["design"])
         self._slope, self._base = np.asarray(state["slope"]), np.asarray(state["base"])
-        self._value, self._length = float(state["value"]), float(state["length"])
+        self._value, self._wrong = float(state["value"]), float(state["wrong"])
+        self._length = float(state["length"])
+
+
+def _moved(space: Space) -> npt.NDArray[np.intp]:
+    """Columns of the unit cube along which one may step."""
+    numbers = [p for p in space if isinstance(p, Real | Integer) and p.low < p.high]
+    columns = [
+        np.arange(space.width)[space.blocks[p.name]]
+        for p in numbers
+        if isinstance(p, Real) or p.high - p.low >= _VALUES - 1
+    ]
+    return np.concatenate([np.empty(0, dtype=np.intp), *columns])

@@ -15,7 +15,6 @@ from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
 from blackbox.optimizer import Optimizer, Supports
 from blackbox.optimizers.quality_diversity._lineage import Lineage
-from blackbox.optimizers.quality_diversity.constraints import nearness
 from blackbox.optimizers.quality_diversity.emitters import Emitter
 from blackbox.space import Integer, Ordinal, Real
 from blackbox.state import State
@@ -87,7 +86,7 @@ class EmitterOptimizer(Optimizer):
         added = self.archive.learn(batch)
         excess = np.where(batch["ok"], 0.0, np.inf)
         if self.problem.constraints:
-            near = nearness(self.problem, batch)
+            near = self.problem.nearness(batch)
             excess = np.where(np.isnan(near), excess, -near)
         columns: dict[str, Array] = {
             "point": self.problem.space.encode(batch),
