@@ -142,6 +142,55 @@ class TestMixed:
         assert not descent._slope.any()
 
 
+class TestMixtures:
+    @staticmethod
+    def problem(*constraints: bb.LinearConstraint) -> bb.Problem:
+        best = np.array([0.5, 0.2, 0.1, 0.1, 0.1, 0.0])
+        space = bb.Space(bb.Simplex("mix", list("abcdef")), constraints=constraints)
+        return bb.problem(lambda p: float(np.sum((p["mix"] - best) ** 2)), space, bb.Minimize("f"))
+
+    def test_conformance(self):
+        check_optimizer(Descent, budget=14, problems=[self.problem()])
+
+    def test_a_step_adds_to_one_share_what_all_give_in_proportion(self):
+        problem = self.problem()
+        descent, rows, values = Descent(problem, seed=0), [], []
+        assert Descent.rows(problem) == 1 + 6 + 2
+        for i in range(7):
+            batch = descent.ask(1)
+            batch = batch.with_columns(**problem.measure(batch))
+            descent.tell(batch)
+            (mix,) = batch["mix"]
+            assert mix.sum() == pytest.approx(1.0)
+            if i == 0:
+                assert mix == pytest.approx(1 / 6)
+            else:
+                best = rows[int(np.argmin(values))]
+                added = int(np.argmax(mix - best))
+                assert np.delete(mix / best, added) == pytest.approx(2 / 3)
+                assert mix[added] == pytest.approx(1 / 3 + 2 / 3 * best[added])
+            rows.append(mix)
+            values.append(batch["f"][0])
+        assert min(values) < 0.5 * values[0]
+
+    def test_a_step_that_linear_constraints_rule_out_is_halved(self):
+        capped = self.problem(*[bb.LinearConstraint({f"mix[{c}]": 1}, upper=0.3) for c in "abcdef"])
+        descent = Descent(capped, seed=0)
+        descent.tell(descent.ask(1).with_columns(f=[0.0]))
+        rows = [descent.ask(1) for _ in range(6)]  # 1/3 of one share would be 4/9 of all
+        assert [max(row["mix"][0]) for row in rows] == pytest.approx([1 / 6 + 5 / 36 / 2] * 6)
+
+    def test_it_ends_below_as_many_draws(self):
+        problem = self.problem()
+        n = Descent.rows(problem)
+        for seed in range(5):
+            least = []
+            for kind in (Descent, bb.Random):
+                study = bb.Study(problem, kind(problem, seed=seed)).run(n)
+                least.append(study.best["f"])
+            assert least[0] < 0.5 * least[1]
+
+
 class TestConstrained:
     """A bowl of which the half with its bottom is closed, by a plane."""
 
@@ -227,6 +276,17 @@ class TestBayes:
         optimizer = bb.Bayes(problem, seed=0)
         assert isinstance(optimizer._init, Descent)
         assert optimizer._n_init == Descent.rows(problem) == 14
+
+    @pytest.mark.parametrize(
+        "problem",
+        [
+            problem_of(lambda p: 0.0, bb.Simplex("mix", 3)),
+            problem_of(lambda p: 0.0, bb.Simplex("mix", 7), bb.Categorical("kind", ["a", "b"])),
+            problem_of(lambda p: 0.0, bb.Real("x", 0, 1, size=6), bb.Integer("k", 1, 8, size=4)),
+        ],
+    )
+    def test_and_with_a_mixture_or_whole_numbers(self, problem):
+        assert isinstance(bb.Bayes(problem, seed=0)._init, Descent)
 
     @pytest.mark.parametrize(
         "problem",

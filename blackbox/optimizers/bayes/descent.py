@@ -9,13 +9,16 @@ from blackbox.batch import Array, Batch
 from blackbox.formulation import Problem
 from blackbox.optimizer import Optimizer, Supports
 from blackbox.optimizers.bayes.design import Design
-from blackbox.space import Categorical, Integer, Ordinal, Real, Space
+from blackbox.space import Categorical, Integer, Ordinal, Real, Simplex
 from blackbox.state import State
+from blackbox.surrogates.features import Features
 
 _MANY = 10  # numbers from which on this is measured to be worth its rows
 _VALUES = 8  # of a whole number from which on a step of a sixth of the box is one
 _STEPS = 20  # along axes at most; of more coordinates several are moved together
 _STEP = 1.0 / 6.0  # of the box, at first
+_SHARE, _HALF = 2.0, 0.5  # of a mixture of k parts a step adds 2 / k of one, a half at most
+_PARTS = (1.0, 0.5, 0.25, 0.125)  # of a step that leads out of what linear constraints allow
 _LEAST = 1e-9  # a shorter step is none
 
 
@@ -31,27 +34,34 @@ class Descent(Optimizer):
     Nonlinear Simultaneous Equations*, of one equation), so that batches, failed rows and rows from
     outside change nothing in how it goes on.
 
-    Whole numbers are stepped along too. Ordinals and categories keep the values of the best row,
-    which at first are drawn: they are for the model to find out, which by then knows the rest.
-    Under constraints the best row is a feasible one, or the nearest to one, and no step goes
-    downhill: most would lead out of what is feasible, whose slopes the model knows by then too.
+    Whole numbers are stepped along too, and the shares of a mixture: a step adds to one what all
+    give in proportion. Ordinals and categories keep the values of the best row, which at first are
+    drawn: they are for the model to find out, which by then knows the rest. A step that linear
+    constraints rule out is halved. Under measured ones the best row is a feasible one, or the
+    nearest to one, and no step goes downhill: most would lead out of what is feasible, whose slopes
+    the model knows by then too.
 
     Args:
-        problem: of one objective, on numbers and categories.
+        problem: of one objective, on numbers, mixtures and categories.
         seed: seeds the order and the signs of the steps, and the rows after the last of them.
     """
 
-    supports = Supports(parameters=(Real, Integer, Ordinal, Categorical), constraints=True)
+    supports = Supports(
+        parameters=(Real, Integer, Ordinal, Categorical, Simplex), constraints=True, linear=True
+    )
 
     def __init__(self, problem: Problem, *, seed: int | None = None) -> None:
         super().__init__(problem, seed=seed)
-        d, moved = problem.space.width, _moved(problem.space)
+        self._features = Features(problem.space)
+        d, moved = self._features.width, _moved(self._features)
         self._design = Design(problem, seed=int(self.rng.integers(2**63)))
         groups = np.array_split(self.rng.permutation(moved), np.clip(len(moved), 1, _STEPS))
-        signs = self.rng.choice([-1.0, 1.0], d)
+        sizes = _STEP * self.rng.choice([-1.0, 1.0], d)
+        for block in self._features.simplexes:
+            sizes[block] = min(_SHARE / (block.stop - block.start), _HALF)
         self._steps = np.zeros((len(groups), d))
         for step, group in zip(self._steps, groups, strict=True):
-            step[group] = _STEP * signs[group] / np.sqrt(len(group))
+            step[group] = sizes[group] / np.sqrt(len(group))
         self._rows, self._held = self.rows(problem), np.setdiff1d(np.arange(d), moved)
         self._slope = np.zeros(d)
         self._base = np.full(d, 0.5)  # the best row so far
@@ -60,18 +70,20 @@ class Descent(Optimizer):
 
     @classmethod
     def suits(cls, problem: Problem) -> bool:
-        """Whether to begin a problem so: many numbers, and one outcome with a slope to see.
+        """Whether to begin a problem so: many numbers or a mixture, one outcome, a slope to see.
 
         Strong noise hides the slope of single steps, so one that is declared rules it out.
         """
         if problem.environment is not None or cls.supports.mismatches(problem):
             return False
-        return len(_moved(problem.space)) >= _MANY and not problem.objectives[0].noise
+        features = Features(problem.space)
+        many = len(_moved(features)) >= _MANY or bool(features.simplexes)
+        return many and not problem.objectives[0].noise
 
     @staticmethod
     def rows(problem: Problem) -> int:
         """How many rows it takes; after them it has nothing more to say than ``Design``."""
-        steps = min(len(_moved(problem.space)), _STEPS)
+        steps = min(len(_moved(Features(problem.space))), _STEPS)
         return 1 + steps + (0 if problem.constraints else steps // 3)
 
     def _ask(self, n: int) -> Batch:
@@ -90,17 +102,26 @@ class Descent(Optimizer):
             number: which.
             ahead: steps downhill that are not told yet; each goes half as far as the one before.
         """
-        space = self.problem.space
+        features = self._features
         if number == 0 or number >= self._rows:
             row = self._design.ask(1)
             if number == 0 and not np.isfinite(self._value):
-                self._base = space.encode(row)[0]
+                self._base = features.encode(row)[0]
             return row
         step = self._steps[number - 1] if not self._descends(number) else self._down(ahead)
-        row = space.decode(np.clip(self._base + step, 0.0, 1.0)[None])
-        if np.abs(space.encode(row)[0] - self._base).max() < _LEAST:
-            return self._design.ask(1)  # there is no slope, or it leads out of the space
-        return row
+        for part in _PARTS:
+            row = self._moved_by(part * step)
+            moved = np.abs(features.encode(row)[0] - self._base).max() >= _LEAST
+            if moved and self.problem.space.feasible(row)[0]:
+                return row
+        return self._design.ask(1)  # there is no slope, or it leads out of the space
+
+    def _moved_by(self, step: Array) -> Batch:
+        """The row a step away from the best one; what is added to a share, all shares give."""
+        row = self._base + step
+        for block in self._features.simplexes:
+            row[block] -= step[block].sum() * self._base[block]
+        return self._features.decode(np.clip(row, 0.0, 1.0)[None])
 
     def _descends(self, number: int) -> bool:
         """Whether the row of a number is one of the steps downhill, or comes after them."""
@@ -117,7 +138,7 @@ class Descent(Optimizer):
 
     def _tell(self, batch: Batch) -> None:
         kept = batch[batch["ok"]]
-        rows, values = self.problem.space.encode(kept), -self.problem.scores(kept)[:, 0]
+        rows, values = self._features.encode(kept), -self.problem.scores(kept)[:, 0]
         wrong = np.nan_to_num(-self.problem.nearness(kept))
         told = zip(kept["id"].tolist(), rows, values.tolist(), wrong.tolist(), strict=True)
         for number, row, value, far in told:
@@ -154,12 +175,11 @@ class Descent(Optimizer):
         self._length = float(state["length"])
 
 
-def _moved(space: Space) -> npt.NDArray[np.intp]:
-    """Columns of the unit cube along which one may step."""
-    numbers = [p for p in space if isinstance(p, Real | Integer) and p.low < p.high]
-    columns = [
-        np.arange(space.width)[space.blocks[p.name]]
-        for p in numbers
-        if isinstance(p, Real) or p.high - p.low >= _VALUES - 1
+def _moved(features: Features) -> npt.NDArray[np.intp]:
+    """Columns of features along which one may step: of shares, and of numbers but of few values."""
+    few = [
+        level.column
+        for level in features.levels
+        if not (isinstance(level.parameter, Integer) and level.count >= _VALUES)
     ]
-    return np.concatenate([np.empty(0, dtype=np.intp), *columns])
+    return np.setdiff1d(features.numbers, few)

@@ -58,12 +58,12 @@ class Bayes(Optimizer):
             whose rows at the target fidelity the models learn as from related tasks.
         n_init: rows of the initial design; rows told from outside count, and it goes on while all
             outcomes are alike. By default grows with the number of coordinates, from 4 to 20, and
-            has 6 more under an environment; 11 to 27 where it is a descent.
+            has 6 more under an environment; 4 to 27 where it is a descent.
         init: optimizer of the same problem that proposes the initial design; by default the centre
             of the space (names, which have none, are drawn), then Sobol points, or uniform ones
-            under linear constraints. From ten numbers on, with one objective and no declared noise,
-            a descent: the centre, a step along each axis, then, without constraints, downhill
-            (unless ``n_init`` is too small for it).
+            under linear constraints. From ten numbers on, or with a mixture, where there is one
+            objective and no declared noise, a descent: the centre, a step along each axis, then,
+            without constraints, downhill (unless ``n_init`` is too small for it).
         candidates: optimizer of the same problem, such as ``LLAMBO``, whose proposals are
             considered at every step; alone, they are accepted where they are worth almost as much
             as Bayes' own, or by a rule of ``blackbox.optimizers.bayes`` around it.
@@ -366,7 +366,7 @@ def _begin(problem: Problem, width: int, init: Optimizer | None) -> int:
     """Rows of the initial design: few, since rows that a model chooses are worth more.
 
     Under an environment more of them: a model that has seen the scenarios differ by chance alone
-    may take them for equal, and never try them. In many dimensions as many as a descent takes.
+    may take them for equal, and never try them. Where it begins with a descent as many as that takes.
     """
     if init is None and Descent.suits(problem):
         return Descent.rows(problem)
