@@ -366,7 +366,7 @@ def _begin(problem: Problem, width: int, init: Optimizer | None) -> int:
     """Rows of the initial design: few, since rows that a model chooses are worth more.
 
     Under an environment more of them: a model that has seen the scenarios differ by chance alone
-    may take them for equal, and never try them. Where it begins with a descent as many as that takes.
+    may take them for equal, and never try them. A descent has a number of rows of its own.
     """
     if init is None and Descent.suits(problem):
         return Descent.rows(problem)
