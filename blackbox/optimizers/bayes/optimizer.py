@@ -58,7 +58,7 @@ class Bayes(Optimizer):
             whose rows at the target fidelity the models learn as from related tasks.
         n_init: rows of the initial design; rows told from outside count, and it goes on while all
             outcomes are alike. By default grows with the number of coordinates, from 4 to 20, and
-            has 6 more under an environment; 4 to 27 where it is a descent.
+            has 6 more under an environment; 3 to 27 where it is a descent.
         init: optimizer of the same problem that proposes the initial design; by default the centre
             of the space (names, which have none, are drawn), then Sobol points, or uniform ones
             under linear constraints. From ten numbers on, or with a mixture, where there is one
