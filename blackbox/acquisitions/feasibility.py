@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import erfcx, ndtr
@@ -27,13 +28,13 @@ def within(mean: Array, deviation: Array, lower: Array, upper: Array) -> tuple[A
     """Log probability of a normal to lie between two bounds, and its derivatives.
 
     Args:
-        mean: (n,).
-        deviation: (n,) positive.
-        lower: scalar, perhaps -inf.
-        upper: scalar, perhaps inf.
+        mean: (..., n).
+        deviation: (..., n) positive.
+        lower: scalar or (..., 1), perhaps -inf.
+        upper: the same, perhaps inf.
 
     Returns:
-        (n,) log probabilities, (n,) derivatives by the mean, (n,) by the deviation.
+        (..., n) log probabilities, their derivatives by the mean, and by the deviation.
     """
     a, b = (lower - mean) / deviation, (upper - mean) / deviation
     # By symmetry the nearer tail is the lower one: a + b <= 0.
@@ -119,20 +120,29 @@ class LogFeasibility:
         return self._sum(points, slopes=True)
 
     def _sum(self, points: Array, *, slopes: bool) -> tuple[Array, Array]:
-        total, gradient = np.zeros(len(points)), np.zeros(points.shape)
-        for limit in self.limits:
-            model = limit.model
-            moments = model.moments(points).widened(self.width)
-            lower, upper = model.outcomes.forward(np.array([limit.lower, limit.upper]))
-            spread = moments.deviation
-            if limit.noisy:
-                spread = np.sqrt(spread**2 + model.noise)
-            value, by_mean, by_spread = within(moments.mean[:, 0], spread, lower, upper)
-            total += value
-            if slopes:
-                by_deviation = by_spread * moments.deviation / spread
-                gradient += moments.pull(by_mean[:, None], by_deviation)
-        return total, gradient
+        moments = [limit.model.moments(points).widened(self.width) for limit in self.limits]
+        mean = np.array([m.mean[:, 0] for m in moments])
+        deviation = np.array([m.deviation for m in moments])
+        lower, upper, noise = self._bounds
+        spread = np.where(noise > 0, np.sqrt(deviation**2 + noise), deviation)
+        value, by_mean, by_spread = within(mean, spread, lower, upper)
+        gradient = np.zeros(points.shape)
+        if slopes:
+            by_deviation = by_spread * deviation / spread
+            for m, of_mean, of_deviation in zip(moments, by_mean, by_deviation, strict=True):
+                gradient += m.pull(of_mean[:, None], of_deviation)
+        return sum(value, np.zeros(len(points))), gradient
+
+    @cached_property
+    def _bounds(self) -> tuple[Array, Array, Array]:
+        """(c, 1) lower bounds, upper bounds and noise variances, in the models' units."""
+        bounds = [
+            limit.model.outcomes.forward(np.array([limit.lower, limit.upper]))
+            for limit in self.limits
+        ]
+        noise = [limit.model.noise if limit.noisy else 0.0 for limit in self.limits]
+        lower, upper = np.array(bounds).T
+        return lower[:, None], upper[:, None], np.array(noise)[:, None]
 
 
 @dataclass(frozen=True)
