@@ -58,8 +58,9 @@ def table(results: Results) -> Path:
     feasible = [
         {"problem": c}
         | {
-            o: f"{sum(v is not None for v in outcomes[c, o].values())} of {len(outcomes[c, o])}"
+            o: f"{sum(v is not None for v in found.values())} of {len(found)}" if found else None
             for o in names
+            for found in (outcomes[c, o],)
         }
         for c in cases
         if results.suite.cases[c].build(0).constraints
