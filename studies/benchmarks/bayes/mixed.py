@@ -56,12 +56,7 @@ def table(results: Results) -> Path:
         row.update({o: -sign * row[o] for o in names if row[o] is not None})
         row["problem"] += " (max)" if sign > 0 else " (min)"
     feasible = [
-        {"problem": c}
-        | {
-            o: f"{sum(v is not None for v in found.values())} of {len(found)}" if found else None
-            for o in names
-            for found in (outcomes[c, o],)
-        }
+        {"problem": c, **{o: _share(outcomes[c, o]) for o in names}}
         for c in cases
         if results.suite.cases[c].build(0).constraints
     ]
@@ -95,6 +90,13 @@ def table(results: Results) -> Path:
         libraries=("numpy", "optuna", "pymoo"),
         command="bayes mixed",
     )
+
+
+def _share(found: dict[int, float | None]) -> str | None:
+    """Seeds that found a feasible row; None where none ran."""
+    if not found:
+        return None
+    return f"{sum(v is not None for v in found.values())} of {len(found)}"
 
 
 def _build(make: Callable[[], bb.Problem], seed: int) -> bb.Problem:
