@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _SHADES = {0.95: 0.15, 0.68: 0.25}
 _FAINTEST = 0.07
+_BEYOND = 3.0  # how far the axis may follow the bands, in typical half widths of the inner one
+_MARGIN = 0.05  # of the axis
 _CROWDED = 0.5  # opacity of dots below which they would hide the line
 
 
@@ -47,6 +49,10 @@ def posterior(
     panels = panels_for(len(drawn.slices), ax)
     for panel, one in zip(panels, drawn.slices, strict=True):
         _panel(panel, one, drawn)
+    bottom, top = _limits(drawn)
+    if top > bottom:
+        for panel in panels:
+            panel.set_ylim(bottom, top)
     label_rows(panels, drawn.name, given=ax is not None)
     return panels
 
@@ -70,3 +76,22 @@ def _panel(ax: Axes, one: Slice, drawn: Posterior) -> None:
     above = 3 if most > _CROWDED else 1
     ax.scatter(places, drawn.values[rows], s=10, color=INK, alpha=alpha, lw=0, zorder=above)
     ax.scatter([one.at], [drawn.here], s=34, color=colour(1), lw=0, zorder=4)
+
+
+def _limits(drawn: Posterior) -> tuple[float, float]:
+    """Bottom and top of the axis, which every row and line is inside of.
+
+    A band may widen by orders of magnitude where nothing is known, as that of a warped outcome
+    does; there it leaves the axis, or it would flatten everything else.
+    """
+    seen = np.concatenate([drawn.values, *[one.mean for one in drawn.slices]])
+    low, high = np.nanmin(seen), np.nanmax(seen)
+    inner, outer = (
+        np.concatenate([one.bands[share] for one in drawn.slices], axis=1)
+        for share in sorted(_SHADES)
+    )
+    beyond = _BEYOND * np.nanmedian(inner[1] - inner[0]) / 2.0
+    bottom = min(low, max(np.nanmin(outer[0]), low - beyond))
+    top = max(high, min(np.nanmax(outer[1]), high + beyond))
+    margin = _MARGIN * (top - bottom)
+    return float(bottom - margin), float(top + margin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -97,6 +98,23 @@ def test_rows_near_a_slice_are_near(branin):
     away = np.abs(branin._told.batch["y"] - here)
     assert (np.diff(first.near[np.argsort(away)]) <= 0).all()
     assert first.near[np.argmin(away)] == 1  # the row that the slice goes through
+
+
+def test_a_band_without_bounds_leaves_the_axis_but_rows_and_lines_do_not(branin, monkeypatch):
+    """Bands of a warped outcome may reach thousands of times as far as everything told."""
+    drawn = data.posterior(branin)
+    seen = np.concatenate([drawn.values, *[one.mean for one in drawn.slices]])
+    widest = max(one.bands[0.95].max() for one in drawn.slices)
+    bottom, top = plot.posterior(branin)[0].get_ylim()
+    assert bottom < seen.min()
+    assert top > max(seen.max(), widest)
+    for one in drawn.slices:
+        one.bands[0.95][1, :20] += 1e6
+    module = sys.modules["blackbox.plot.posterior"]  # a function of the package has its name
+    monkeypatch.setattr(module, "sliced", lambda source, outcome: drawn)
+    for panel in plot.posterior(branin):
+        assert panel.get_ylim()[0] == pytest.approx(bottom, abs=0.1 * (top - bottom))
+        assert seen.max() < panel.get_ylim()[1] < 2 * top
 
 
 def test_a_constraint_has_a_posterior_too(mixed):
