@@ -128,6 +128,7 @@ class Problem:
         Each violation v counts ``v / (1 + v)``, at most 1, so that no unit outweighs a constraint.
         NaN for rows that failed or are feasible.
         """
+        _need_batch(self, "nearness", batch)
         violations = self.violations(batch)
         broken = violations > 0
         excess = np.where(np.isinf(violations), 1.0, violations / (1.0 + violations))

@@ -1,4 +1,4 @@
-"""How Bayes begins in many dimensions: a step along each axis, then down the slope they show."""
+"""How Bayes begins in many dimensions or a mixture: a step along each axis, then down the slope."""
 
 from __future__ import annotations
 
