@@ -18,6 +18,7 @@ from blackbox.batch import Array
 from blackbox.surrogates.exact import ExactModel
 
 _LOG_ROOT = 0.5 * math.log(2.0 * math.pi)
+_FAR = -200.0  # where the next term of the asymptotic series of Mills' ratio is below 1e-8
 
 
 @dataclass(frozen=True)
@@ -86,20 +87,21 @@ def log_mes(mean: Array, deviation: Array, maxima: Array) -> tuple[Array, Array,
 
 def _log_information(g: Array) -> tuple[Array, Array]:
     """Log of ``g r / 2 - log Phi(g)``, r = phi(g) / Phi(g), and its derivative, for all g."""
-    log_cdf = log_ndtr(g)
-    above = np.maximum(g, 0.0)
+    above, below = np.maximum(g, 0.0), np.minimum(g, 0.0)
     # Right of 0 everything in multiples of phi, which may underflow.
     mills = math.sqrt(math.pi / 2.0) * erfcx(above / math.sqrt(2.0))
     miss = np.exp(-0.5 * above**2 - _LOG_ROOT) * mills  # 1 - Phi
     surprise = np.where(miss > 0, -np.log1p(-miss) / np.where(miss > 0, miss, 1.0), 1.0) * mills
     inside = above / (2.0 * (1.0 - miss)) + surprise
     right = -0.5 * above**2 - _LOG_ROOT + np.log(inside)
-    below = np.minimum(g, 0.0)
-    log_below = log_ndtr(below)
-    ratio = np.exp(-0.5 * below**2 - _LOG_ROOT - log_below)
-    left = np.log(below * ratio / 2.0 - log_below)
+    # Left of 0 everything by Mills' ratio: what is left of the squares of g is far smaller.
+    scaled = erfcx(-below / math.sqrt(2.0))
+    ratio = math.sqrt(2.0 / math.pi) / scaled
+    far = np.minimum(below, _FAR) ** -2.0
+    rest = np.where(below > _FAR, 1.0 + below * (below + ratio), far * (2.0 - 10.0 * far))
+    left = np.log((rest - 1.0) / 2.0 - np.log(scaled / 2.0))
     value = np.where(g > 0, right, left)
     # d/dg = r / 2 - g r (g + r) / 2 - r = -r (1 + g (g + r)) / 2.
-    r = np.exp(-0.5 * g**2 - _LOG_ROOT - log_cdf)
-    log_r = -0.5 * g**2 - _LOG_ROOT - log_cdf
-    return value, -0.5 * np.exp(log_r - value) * (1.0 + g * (g + r))
+    log_r = np.where(g > 0, -0.5 * above**2 - _LOG_ROOT - log_ndtr(above), np.log(ratio))
+    bend = np.where(g > 0, 1.0 + above * (above + np.exp(log_r)), rest)
+    return value, -0.5 * np.exp(log_r - value) * bend

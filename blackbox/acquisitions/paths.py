@@ -60,7 +60,7 @@ def optima(paths: Paths, belief: Belief, rng: np.random.Generator) -> tuple[Arra
         pool = features.everything()
         values = paths.values(pool)
         return pool[values.argmax(axis=0)], values.max(axis=0)
-    pool = np.concatenate([features.draw(_DRAWS, rng), belief.x])
+    pool = np.concatenate([features.draw(_DRAWS, rng), belief.x, belief.pending])
     values = paths.values(pool)
     starts, found = pool[values.argmax(axis=0)], values.max(axis=0)
     if not features.continuous.size:

@@ -221,6 +221,15 @@ def test_optima_are_largest_values():
     np.testing.assert_allclose(paths.values(rows).diagonal(), values)
 
 
+def test_no_pending_row_is_above_the_largest_value():
+    state = belief(n=8)
+    paths = draw_paths(state.objectives[0], 64, rng(), "cpu")
+    rows, _ = optima(paths, state, rng(1))
+    waiting = replace(state, pending=rows)
+    _, values = optima(paths, waiting, rng(2))
+    assert (values >= paths.values(rows).max(axis=0)).all()
+
+
 def test_each_build_draws_another_path():
     state, generator = belief(), rng()
     first, second = (Thompson().build(state, generator).values(NEW) for _ in range(2))
@@ -239,14 +248,17 @@ def test_max_value_entropy_is_the_fall_of_entropy_by_truncation():
 
 
 def test_log_mes_far_away():
-    g = np.array([-1e3, -30.0, -1.0, -1e-9, 0.0, 1e-9, 1.0, 30.0, 60.0])
+    g = np.array([-1e12, -1e6, -1e3, -201.0, -199.0, -30.0, -1.0, -1e-9, 0.0, 1e-9, 1.0, 30.0, 60.0])
     value, by_mean, by_deviation = log_mes(-g[:, None], np.ones(len(g)), np.zeros(1))
     for part in (value, by_mean, by_deviation):
         assert np.isfinite(part).all()
     assert (np.diff(value) < 0).all()  # the less a row may be the best, the less it tells
-    np.testing.assert_allclose(value[4], np.log(np.log(2)))
+    np.testing.assert_allclose(value[g == 0], np.log(np.log(2)))
     direct = np.log(1.0 * norm.pdf(1) / (2 * norm.cdf(1)) - norm.logcdf(1))
-    np.testing.assert_allclose(value[6], direct)
+    np.testing.assert_allclose(value[g == 1], direct)
+    # phi / Phi = -g (1 + 1 / g^2 - ...) and log Phi = -g^2 / 2 - log(-g sqrt(2 pi)) - ... far left.
+    series = np.log(np.log(1e6 * np.sqrt(2 * np.pi)) - 0.5)
+    np.testing.assert_allclose(value[g == -1e6], series, rtol=1e-9)
 
 
 def test_public_names_are_loaded_when_used():
