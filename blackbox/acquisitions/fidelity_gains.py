@@ -30,6 +30,7 @@ from blackbox.batch import Array
 from blackbox.surrogates.fidelity import FidelityRows
 
 _FULL = 0.995  # share of the variance beyond which an evaluation tells everything
+_FAR = -4.0  # deviations to a maximum below the mean from which on they count as so many
 _LOG_ROOT = 0.5 * math.log(2.0 * math.pi)
 _NODES = np.linspace(-6.0, 6.0, 65)
 _WEIGHTS = np.exp(-0.5 * _NODES**2 - _LOG_ROOT) * (_NODES[1] - _NODES[0])
@@ -132,7 +133,8 @@ def log_information(mean: Array, variance: Array, told: Array, maxima: Array) ->
         (m,) values and their derivatives by mean, variance and r.
     """
     s = np.sqrt(variance)
-    g = np.maximum((maxima - mean[:, None]) / s[:, None], -4.0)
+    below = (maxima - mean[:, None]) / s[:, None]
+    g = np.maximum(below, _FAR)
     full = told / variance
     squared = np.clip(full, 1e-12, _FULL)
     rho, rest = np.sqrt(squared)[:, None, None], np.sqrt(1.0 - squared)[:, None, None]
@@ -147,6 +149,7 @@ def log_information(mean: Array, variance: Array, told: Array, maxima: Array) ->
     slope = np.exp(-0.5 * a**2 - _LOG_ROOT) * (log_cdf + 1.0)
     by_g = half * (h - g * h * (g + h)) - h + (slope / rest) @ _WEIGHTS * inverse - mixed * h
     bend = (rho * g[:, :, None] - _NODES) / rest**3 / (2.0 * rho)
+    by_g = np.where(below > _FAR, by_g, 0.0)
     by_squared = 0.5 * g * h + (slope * bend) @ _WEIGHTS * inverse
     value = np.maximum(each.mean(axis=1), 1e-300)
     by_g, by_squared = by_g / value[:, None], by_squared.mean(axis=1) / value

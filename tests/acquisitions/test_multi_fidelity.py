@@ -102,7 +102,7 @@ def test_information_has_the_slopes_of_differences():
     rng = np.random.default_rng(3)
     mean, variance = rng.normal(size=4), rng.uniform(0.5, 2, size=4)
     given = [mean, variance, variance * rng.uniform(0.05, 0.9, size=4)]
-    maxima = rng.uniform(1, 3, size=5)
+    maxima = np.append(rng.uniform(1, 3, size=5), -9.0)  # the last one far below every mean
     slopes = log_information(*given, maxima)[1:]
     for i, slope in enumerate(slopes):
         up, down = [*given], [*given]
