@@ -12,6 +12,7 @@ from scipy.special import erfcx, log_ndtr, logsumexp
 from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
 from blackbox.acquisitions.feasibility import constrained
 from blackbox.acquisitions.improvement import Pointwise, moments_of
+from blackbox.acquisitions.normal import hazard
 from blackbox.acquisitions.paths import draw_paths, optima
 from blackbox.arguments import check_count
 from blackbox.batch import Array
@@ -94,12 +95,11 @@ def _log_information(g: Array) -> tuple[Array, Array]:
     surprise = np.where(miss > 0, -np.log1p(-miss) / np.where(miss > 0, miss, 1.0), 1.0) * mills
     inside = above / (2.0 * (1.0 - miss)) + surprise
     right = -0.5 * above**2 - _LOG_ROOT + np.log(inside)
-    # Left of 0 everything by Mills' ratio: what is left of the squares of g is far smaller.
-    scaled = erfcx(-below / math.sqrt(2.0))
-    ratio = math.sqrt(2.0 / math.pi) / scaled
+    # Left of 0 everything by r: what is left of the squares of g is far smaller.
+    ratio = hazard(below)
     far = np.minimum(below, _FAR) ** -2.0
     rest = np.where(below > _FAR, 1.0 + below * (below + ratio), far * (2.0 - 10.0 * far))
-    left = np.log((rest - 1.0) / 2.0 - np.log(scaled / 2.0))
+    left = np.log((rest - 1.0) / 2.0 + np.log(ratio) + _LOG_ROOT)
     value = np.where(g > 0, right, left)
     # d/dg = r / 2 - g r (g + r) / 2 - r = -r (1 + g (g + r)) / 2.
     log_r = np.where(g > 0, -0.5 * above**2 - _LOG_ROOT - log_ndtr(above), np.log(ratio))

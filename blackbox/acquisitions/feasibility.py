@@ -131,6 +131,7 @@ class LogFeasibility:
             by_deviation = by_spread * deviation / spread
             for m, of_mean, of_deviation in zip(moments, by_mean, by_deviation, strict=True):
                 gradient += m.pull(of_mean[:, None], of_deviation)
+        # One after another: NumPy adds a single column in another order than several.
         return sum(value, np.zeros(len(points))), gradient
 
     @cached_property

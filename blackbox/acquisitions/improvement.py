@@ -12,16 +12,15 @@ Notation: m points, K components; mu, s mean and deviation of standardised value
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import erfcx, log_ndtr
+from scipy.special import log_ndtr
 
 from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
 from blackbox.acquisitions.feasibility import constrained
-from blackbox.acquisitions.normal import log_h, log_mean, normals, ratios
+from blackbox.acquisitions.normal import hazard, log_h, log_mean, normals, ratios
 from blackbox.arguments import check_number
 from blackbox.batch import Array
 from blackbox.surrogates.exact import ExactModel
@@ -29,7 +28,6 @@ from blackbox.surrogates.posterior import Moments, Posterior
 
 _DRAWS = 64
 _BASELINE = 48  # observed rows whose noise-free values are drawn, those of the highest means
-_LOG_ROOT = 0.5 * math.log(2.0 * math.pi)
 
 
 def log_ei(mean: Array, deviation: Array, best: Array) -> tuple[Array, Array, Array]:
@@ -64,11 +62,7 @@ def log_pi(mean: Array, deviation: Array, best: Array) -> tuple[Array, Array, Ar
     z = (mean - best) / s
     each = log_ndtr(z)
     value = log_mean(each)
-    # phi / Phi by Mills' ratio left of 0, where both underflow.
-    mills = math.sqrt(math.pi / 2.0) * erfcx(-np.minimum(z, 0.0) / math.sqrt(2.0))
-    right = np.maximum(z, 0.0)
-    hazard = np.where(z < 0, 1.0 / mills, np.exp(-0.5 * right**2 - _LOG_ROOT - log_ndtr(right)))
-    density = hazard * np.exp(each - value[:, None]) / mean.shape[1]
+    density = hazard(z) * np.exp(each - value[:, None]) / mean.shape[1]
     return value, density / s, -(density * z).sum(axis=1) / deviation
 
 

@@ -46,6 +46,13 @@ def log_mean(logs: Array) -> Array:
     return mean
 
 
+def hazard(z: Array) -> Array:
+    """``phi / Phi``, exact for all z: by Mills' ratio left of 0, where both underflow."""
+    mills = math.sqrt(math.pi / 2.0) * erfcx(-np.minimum(z, 0.0) / math.sqrt(2.0))
+    right = np.maximum(z, 0.0)
+    return np.where(z < 0, 1.0 / mills, np.exp(-0.5 * right**2 - _LOG_ROOT - log_ndtr(right)))
+
+
 def ratios(z: Array) -> tuple[Array, Array]:
     """``Phi / h`` and ``phi / h``, exact for all z."""
     z = np.asarray(z, dtype=np.float64)

@@ -64,14 +64,13 @@ def measure(case: Case, optimizer: str, seed: int) -> dict[str, Any]:
     loop = Loop(case, optimizer, seed)
     problem: Any = loop.problem
     run = loop.run()
-    if not noisy(problem):
-        run["least"] = float(problem.optimum)
-    else:
-        run["least"] = float(problem.base.optimum)
+    base = problem.base if noisy(problem) else problem
+    run["least"] = float(base.optimum)
+    if noisy(problem):
         recommend = getattr(loop.optimizer, "recommend", None)
         told = loop.told
         row = recommend()[:1] if recommend else told[[int(np.argmin(told["f"]))]]
-        run["recommended"] = float(problem.base.measure(row)["f"][0])
+        run["recommended"] = float(base.measure(row)["f"][0])
     return run
 
 
@@ -80,10 +79,11 @@ def digest(case: str, data: dict[str, Any]) -> dict[str, Any]:
 
     Of a run in batches that of the best row after each batch.
     """
-    if "recommended" in data:
+    kind = case.rsplit(" ", 1)[1]
+    if kind == "noisy":
         return {"regret": data["recommended"] - data["least"]}
     regrets = np.minimum.accumulate(np.ravel(data["values"])) - data["least"]
-    if case.endswith("sequential"):
+    if kind == "sequential":
         return {"regret": float(regrets[-1])}
     return {"regrets": regrets[BATCH - 1 :: BATCH].tolist()}
 
