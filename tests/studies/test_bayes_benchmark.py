@@ -209,6 +209,10 @@ class TestRuns:
         text = (tables_in / "bayes_mixed.md").read_text()
         assert "1 runs crashed: CMA-ES on pest control" in text
         assert "python -m studies.benchmarks.bayes mixed" in text
+        main([*arguments[:-1], str(tmp_path / "elsewhere"), "--table"])
+        assert (tables_in / "bayes_mixed.md").read_text() == text
+        (crash,) = (r for r in Store("bayes_mixed", tables_in / "outcomes") if r.error)
+        assert "Traceback" not in crash.error
 
     def test_a_table_is_made_of_published_runs_and_of_new_ones(self, tables_in, tmp_path):
         def rows(seeds, store):

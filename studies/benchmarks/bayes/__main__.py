@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         results = Results(suite, found, args.version)
         suite.table(results)
         if suite.digest is not None:
-            published.replace(results.runs)
+            published.replace([*results.runs, *results.crashes])
 
 
 def _parser() -> argparse.ArgumentParser:

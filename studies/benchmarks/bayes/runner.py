@@ -152,8 +152,10 @@ class Suite:
     only: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def digested(self, run: Result) -> Result:
-        """A run as it is published: of what was measured only what the table needs."""
-        if self.digest is None or run.error:
+        """A run as it is published: what the table needs, and of an error its last line."""
+        if run.error:
+            return replace(run, error=run.error.strip().splitlines()[-1])
+        if self.digest is None:
             return run
         return replace(run, data=self.digest(run.problem, run.data))
 
@@ -258,7 +260,7 @@ def _too_long(timeout: int, number: int, frame: FrameType | None) -> None:
 
 
 class Results:
-    """The results that a table is made of: of each run the newest that did not crash.
+    """The results that a table is made of: of each run the newest that did not crash, if any.
 
     Args:
         suite: whose results.
@@ -276,10 +278,10 @@ class Results:
             if name in last
         }
         kept = [result for result in kept if result.version == self.versions[result.optimizer]]
-        self.crashes = [result for result in kept if result.error]
-        runs = {(r.problem, r.optimizer, r.seed): r for r in kept if not r.error}
-        self.runs = [*runs.values()]
-        self._data = {key: run.data for key, run in runs.items()}
+        runs = {result.key: result for result in kept if not result.error}
+        crashes = {result.key: result for result in kept if result.key not in runs}
+        self.runs, self.crashes = [*runs.values()], [*crashes.values()]
+        self._data = {(r.problem, r.optimizer, r.seed): r.data for r in self.runs}
 
     @property
     def optimizers(self) -> list[str]:
@@ -312,6 +314,6 @@ class Results:
                     f"{name} ran on {len(ran)} of {len(counts)} problems, with {seeds} seeds."
                 )
         if self.crashes:
-            crashed = sorted({f"{r.optimizer} on {r.problem}" for r in self.crashes})
+            crashed = sorted({f"{r.optimizer} on {r.problem} ({r.error})" for r in self.crashes})
             lines.append(f"{len(self.crashes)} runs crashed: {', '.join(crashed)}.")
         return lines
