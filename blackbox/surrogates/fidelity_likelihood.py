@@ -1,7 +1,7 @@
 """Hyperparameters of a process over fidelities: what is likely before and after the data.
 
 Priors of the two kernels are those of the fast engine; what cheaper fidelities get wrong is taken
-for small until the data say otherwise.
+for less than what they share, and for as rough, until the data say otherwise.
 
 Notation: n rows, q entries of g; theta = (of the kernel, log n_0, u), see ``fidelity``.
 """
@@ -30,8 +30,8 @@ from blackbox.surrogates.likelihood import (
 )
 from blackbox.surrogates.posterior import Posterior
 
-_WRONG = (math.log(0.15), 1.5)  # of the logarithm of the variance of k_1
-_SMOOTHER = (math.log(1.5), 0.3)  # of the logarithms of its scales, in those of k_0
+_WRONG = (math.log(0.4), 1.5)  # of the logarithm of the variance of k_1
+_SMOOTHER = (0.0, 0.3)  # of the logarithms of its scales, in those of k_0
 _MIXTURE_NOISE = (-3.0, 2.0)  # of the logarithm of the noise where there are shares
 _COUPLED = 0.7  # deviation of the logarithms in c
 _AMPLITUDE = 0.5  # of the logarithm of an amplitude
