@@ -113,6 +113,15 @@ class TestSuites:
         assert "Against the best baseline" in text
         assert all(f"| {name} | 1 |" in text for name in names)
 
+    def test_a_method_that_ran_alone_has_a_table_too(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(report, "RESULTS", tmp_path)
+        case = Case(lambda seed, apart: recorded(apart), (1.0, 3.0))
+        monkeypatch.setattr(tables, "CASES", {"toy": case})
+        suite = Suite("tables", {"toy": case}, tables.ALGORITHMS, work, tables.table, seeds=1)
+        store = Store("mix_tables", tmp_path)
+        run(suite, store, algorithms=["MultiFidelityBayes"], cases=["toy"], seeds=1)
+        assert "| MultiFidelityBayes | 1 |" in tables.table(Results(suite, store)).read_text()
+
     def test_models_are_compared_on_runs_left_out(self, tmp_path, monkeypatch):
         monkeypatch.setattr(report, "RESULTS", tmp_path)
         monkeypatch.setattr(surrogates, "read", lambda *_, **__: recorded())

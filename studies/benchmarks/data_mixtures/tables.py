@@ -139,10 +139,10 @@ def verdicts(results: Results) -> list[dict[str, Any]]:
     middle = partial(np.median, axis=0)
     for case in results.cases:
         for name in ours:
-            if not results.runs(case, name):
+            theirs = {o: middle(regrets(results, case, o)) for o in others if results.runs(case, o)}
+            if not (theirs and results.runs(case, name)):
                 continue
             mine = middle(regrets(results, case, name))
-            theirs = {o: middle(regrets(results, case, o)) for o in others if results.runs(case, o)}
             row: dict[str, Any] = {"target": case, "method": name}
             for i, place in enumerate(("1st", "2nd", "3rd", "4th", "5th")):
                 if i >= len(mine):
