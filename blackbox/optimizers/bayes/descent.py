@@ -29,10 +29,10 @@ class Descent(Optimizer):
     one; as many single steps from its centre show the slope of the whole, and the way down is most
     of what there is to gain at first. COBYLA begins alike (Powell 1994, *A Direct Search
     Optimization Method That Models the Objective and Constraint Functions by Linear
-    Interpolation*), to which NGOpt owes its lead in many dimensions. The slope is brought up to
-    date by each row told (the rank-one update of Broyden 1965, *A Class of Methods for Solving
-    Nonlinear Simultaneous Equations*, of one equation), so that batches, failed rows and rows from
-    outside change nothing in how it goes on.
+    Interpolation*), to which NGOpt owes its lead over other peers in many dimensions. The slope is
+    brought up to date by each row told (the rank-one update of Broyden 1965, *A Class of Methods
+    for Solving Nonlinear Simultaneous Equations*, of one equation), so that batches, failed rows
+    and rows from outside change nothing in how it goes on.
 
     Whole numbers are stepped along too, and the shares of a mixture: a step adds to one what all
     give in proportion. Ordinals and categories keep the values of the best row, which at first are

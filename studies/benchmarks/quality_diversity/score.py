@@ -95,5 +95,5 @@ SUITE = Suite(
     ALGORITHMS,
     illuminate,
     table,
-    fewer={"QDax ME-line": 3},  # ten times as long as any other on one core
+    fewer={"QDax ME-line": 3},  # seven to ten times as long as the slowest other
 )
