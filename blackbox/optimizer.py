@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import reduce
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
@@ -296,6 +296,20 @@ class Optimizer(ABC):
                 f"load_state_dict: the state is damaged ({type(error).__name__}: {error}); give "
                 "what state_dict() returned, to an optimizer that is built anew"
             ) from error
+
+    @classmethod
+    def of_state(cls, problem: Problem, state: Mapping[str, Any]) -> Self:
+        """One in the state of another of this type that has no argument but its seed.
+
+        For an optimizer within another, which draws its seed: where it draws from what the
+        operating system gave, the state alone knows it.
+
+        Raises:
+            StateError: the state is of another optimizer, or damaged.
+        """
+        optimizer = cls(problem, seed=state["optimizer"]["arguments"]["seed"])
+        optimizer.load_state_dict(state)
+        return optimizer
 
     def spec(self) -> dict[str, Any]:
         """Type and arguments as a plain dict, for fingerprints."""

@@ -64,6 +64,7 @@ _RULES = (
     _Rule(randomness.alone, _first),
     _Rule(randomness.observed, _first),
     _Rule(resuming.resume, _main),
+    _Rule(resuming.resume_unseeded, _first),
     _Rule(resuming.load_replaces, _first),
     _Rule(resuming.state_is_a_copy, _first),
     _Rule(resuming.foreign_state, _first),
@@ -120,7 +121,8 @@ def checks(
     """The checks for one optimizer, to be called one by one.
 
     Args:
-        make: the optimizer's class, or a function of a problem and a seed that builds one.
+        make: the optimizer's class, or a function that builds one for a problem and a seed, which
+            may be None.
         budget: rows told in each run; more than the optimizer's initial design, so that its
             model is tried too.
         problems: problems to try it on, by default small ones of every kind. Outcomes are made

@@ -15,8 +15,8 @@ from blackbox.optimizer import Optimizer
 from blackbox.state import pack
 from blackbox.testing.cases import answer
 
-#: Builds an optimizer for a problem and a seed; the optimizer's class itself will do.
-Make: TypeAlias = Callable[[Problem, int], Optimizer] | type[Optimizer]
+#: Builds an optimizer for a problem and a seed, which may be None; the optimizer's class will do.
+Make: TypeAlias = Callable[[Problem, int | None], Optimizer] | type[Optimizer]
 
 
 class ConformanceError(BlackboxError, AssertionError):
@@ -48,7 +48,7 @@ class Subject:
     problems: Sequence[Problem]
     budget: int
 
-    def build(self, problem: Problem, seed: int = 0) -> Optimizer:
+    def build(self, problem: Problem, seed: int | None = 0) -> Optimizer:
         """A new optimizer."""
         if isinstance(self.make, type):
             optimizer: Optimizer = self.make(problem, seed=seed)

@@ -64,6 +64,15 @@ def resume(subject: Subject, problem: Problem) -> None:
         same_rows(_on(loaded), _on(optimizer), where)
 
 
+def resume_unseeded(subject: Subject, problem: Problem) -> None:
+    """Built without a seed and loaded, it goes on exactly: its state holds all that was drawn."""
+    optimizer = subject.build(problem, seed=None)
+    rounds(optimizer, 1, least=1)
+    loaded = subject.build(problem, seed=None)
+    loaded.load_state_dict(unpack(snapshot(optimizer)))
+    same_rows(_on(loaded), _on(optimizer), "resumed without a seed")
+
+
 def _on(optimizer: Optimizer) -> list[Batch]:
     """Go on: tell half of what was pending, then ask and tell."""
     out = optimizer.pending

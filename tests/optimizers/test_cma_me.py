@@ -18,7 +18,7 @@ from blackbox.testing import Check, checks
 from tests.optimizers.spaces import measured
 
 SMALL = {"cells": (6, 6), "emitters": 3, "batch_size": 4}
-MAKES: dict[str, Callable[[bb.Problem, int], bb.Optimizer]] = {
+MAKES: dict[str, Callable[[bb.Problem, int | None], bb.Optimizer]] = {
     "CMAME": lambda p, s: bb.CMAME(p, **SMALL, seed=s),
     "full": lambda p, s: bb.CMAMAE(p, **SMALL, seed=s),
     "shared": lambda p, s: bb.CMAMAE(p, strategy="shared", **SMALL, seed=s),

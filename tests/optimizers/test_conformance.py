@@ -18,7 +18,7 @@ class Entry:
     """An optimizer with arguments that make its model or generations start within the budget."""
 
     name: str
-    make: Callable[[bb.Problem, int], bb.Optimizer]
+    make: Callable[[bb.Problem, int | None], bb.Optimizer]
     budget: int = 12
     slow: bool = False
 

@@ -17,7 +17,7 @@ from blackbox.optimizers.quality_diversity.variation import Variation
 from blackbox.testing import Check, checks
 from tests.optimizers.spaces import measured
 
-MAKES: dict[str, Callable[[bb.Problem, int], bb.Optimizer]] = {
+MAKES: dict[str, Callable[[bb.Problem, int | None], bb.Optimizer]] = {
     "grid": lambda p, s: bb.MapElites(p, cells=(4, 4), batch_size=6, n_init=4, seed=s),
     "init": lambda p, s: bb.MapElites(
         p, cells=8, batch_size=6, n_init=4, init=bb.Sobol(p, seed=s), seed=s
@@ -368,7 +368,7 @@ def spoilt(state: Any) -> Iterator[Any]:
     ],
 )
 def test_no_damaged_state_raises_anything_but_a_state_error(
-    make: Callable[[bb.Problem, int], bb.Optimizer],
+    make: Callable[[bb.Problem, int | None], bb.Optimizer],
 ) -> None:
     problem = arm()
     optimizer = run(make(problem, 0), 30)

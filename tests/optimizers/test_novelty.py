@@ -14,7 +14,7 @@ from blackbox.optimizers.quality_diversity.variation import Variation
 from blackbox.testing import Check, checks
 from tests.optimizers.spaces import measured
 
-MAKES: dict[str, Callable[[bb.Problem, int], bb.Optimizer]] = {
+MAKES: dict[str, Callable[[bb.Problem, int | None], bb.Optimizer]] = {
     "novelty": lambda p, s: bb.NoveltySearch(p, population_size=8, batch_size=6, n_init=4, seed=s),
     "competition": lambda p, s: bb.NoveltySearch(
         p, competition=True, population_size=8, batch_size=6, n_init=4, seed=s

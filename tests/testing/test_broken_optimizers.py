@@ -220,6 +220,24 @@ class ForgetsItsGenerator(Sound):
         return self.problem.space.draw(n, self.own)
 
 
+class HidesAnInnerSeed(Sound):
+    """Has an optimizer within, whose seed no state gives back."""
+
+    def __init__(self, problem: bb.Problem, *, seed: int | None = None) -> None:
+        super().__init__(problem, seed=seed)
+        self.inner = bb.Random(problem, seed=int(self.rng.integers(2**31)))
+
+    def _ask(self, n: int) -> bb.Batch:
+        return self.inner.ask(n).select(self.problem.space.names)
+
+    def _state(self) -> State:
+        return {**super()._state(), "inner": self.inner.state_dict()}
+
+    def _load_state(self, state: State) -> None:
+        super()._load_state(state)
+        self.inner.load_state_dict(state["inner"])
+
+
 class ForgetsItsData(Sound):
     """Saves the generator and nothing else."""
 
@@ -356,7 +374,9 @@ class RefusesRudely(Sound):
             raise UnsupportedError("no") from error
 
 
-_COMPARING = {"alone", "ids_suffice", "load_replaces", "mirror", "observed", "resume", "same_seed"}
+_RESUMING = {"resume", "resume_unseeded"}
+_RUNS = {"alone", "ids_suffice", "load_replaces", "mirror", "observed", "same_seed"}
+_COMPARING = _RUNS | _RESUMING
 # Each with the rules that have to report, and no others. A fault of the generator is also seen by
 # rules that compare two runs.
 BROKEN = {
@@ -373,10 +393,11 @@ BROKEN = {
     IgnoresItsSeed: {"seeds_differ"},
     IsNeverTheSame: _COMPARING,
     ForgetsSenses: {"mirror"},
-    SharesItsMemory: {"alone", "load_replaces", "resume"},
-    DrawsWhenLookedAt: {"observed", "resume", "load_replaces", "foreign_state", "refusals"},
-    ForgetsItsGenerator: {"resume", "load_replaces"},
-    ForgetsItsData: {"resume", "load_replaces"},
+    SharesItsMemory: {"alone", "load_replaces", *_RESUMING},
+    DrawsWhenLookedAt: {"observed", "load_replaces", "foreign_state", "refusals", *_RESUMING},
+    ForgetsItsGenerator: {"load_replaces", *_RESUMING},
+    HidesAnInnerSeed: {"resume_unseeded"},
+    ForgetsItsData: {"load_replaces", *_RESUMING},
     KeepsOldData: {"load_replaces"},
     GivesItsOwnArrays: {"state_is_a_copy"},
     WritesIntoLoadedState: {"state_is_a_copy"},

@@ -161,6 +161,7 @@ class Descent(Optimizer):
     def _state(self) -> State:
         return {
             "design": self._design.state_dict(),
+            "steps": self._steps,
             "slope": self._slope,
             "base": self._base,
             "value": self._value,
@@ -169,7 +170,8 @@ class Descent(Optimizer):
         }
 
     def _load_state(self, state: State) -> None:
-        self._design.load_state_dict(state["design"])
+        self._design = Design.of_state(self.problem, state["design"])
+        self._steps = np.asarray(state["steps"])
         self._slope, self._base = np.asarray(state["slope"]), np.asarray(state["base"])
         self._value, self._wrong = float(state["value"]), float(state["wrong"])
         self._length = float(state["length"])

@@ -66,4 +66,4 @@ class Design(Optimizer):
 
     def _load_state(self, state: State) -> None:
         self._begun = bool(state["begun"])
-        self._others.load_state_dict(state["others"])
+        self._others = type(self._others).of_state(self.problem, state["others"])

@@ -255,7 +255,10 @@ class Bayes(Optimizer):
         batch = Batch(state["told"])
         self._told = Told(batch, self._encode(batch), np.asarray(state["groups"]))
         self._learning.load(state["models"])
-        self._init.load_state_dict(state["init"])
+        if self._arguments["init"] is None:
+            self._init = type(self._init).of_state(self.problem, state["init"])
+        else:
+            self._init.load_state_dict(state["init"])
         if self._advice is not None:
             self._advice.optimizer.load_state_dict(state["advice"])
         self._init_left = int(state["init_left"])

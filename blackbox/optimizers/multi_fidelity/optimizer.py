@@ -260,7 +260,7 @@ class MultiFidelityBayes(Optimizer):
         batch = Batch(state["told"])
         self._told = Told(batch, self._encode(batch), np.asarray(state["groups"]))
         self._learning.load(state["learning"])
-        self._design.load_state_dict(state["design"])
+        self._design = Design.of_state(self.problem, state["design"])
 
     def _encode(self, batch: Batch) -> Array:
         return self._features.encode(batch) if len(batch) else self._nothing

@@ -169,7 +169,7 @@ class BOPElites(Optimizer):
         if state["told"]:
             self._remember(Batch(state["told"]))
         self._learning.load(state["models"])
-        self._design.load_state_dict(state["design"])
+        self._design = Design.of_state(self.problem, state["design"])
         self._init_left = int(state["init_left"])
 
     def _encode(self, batch: Batch) -> Array:
