@@ -189,8 +189,7 @@ class Rise(Gain):
             Covariances(process, model.rows(choices))
             for model, process in zip(target.models, target.posteriors, strict=True)
         ]
-        # What is known for certain does not move.
-        self._moves = [(model.told_at(choices) < 0).astype(np.float64) for model in target.models]
+        self._moves = [model.moved(choices) for model in target.models]
 
     def at(self, points: Array) -> tuple[Array, Pull]:
         seen = self._target.views(points, self._values)

@@ -17,7 +17,6 @@ Notation: m points, L levels, J outcomes, N rows to choose from.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -106,9 +105,8 @@ class Target:
         """(m, S) joint draws of the values."""
         total = np.zeros((len(points), count))
         for a, model, process in self._parts():
-            total += a * process.draws(model.rows(points), normals(len(points), count, rng))
-            lone = model.told_at(points) < 0
-            total += a * math.sqrt(model.own) * rng.standard_normal(total.shape) * lone[:, None]
+            drawn = process.draws(model.rows(points), normals(len(points), count, rng))
+            total += a * model.values(points, drawn, rng.standard_normal(total.shape))
         return total
 
     def views(self, points: Array, levels: Array) -> Foresight:

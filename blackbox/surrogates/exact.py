@@ -70,8 +70,14 @@ class ExactGP:
         Raises:
             SingularError: no hyperparameters give a covariance that can be factorised.
         """
-        data = data.thinned(self.most)
-        n = len(data.y)
+        return self.fit_to(data.thinned(self.most), memory, len(data.y))
+
+    def fit_to(self, data: Data, memory: State | None, n: int) -> ExactModel:
+        """Fit to some of n rows: when hyperparameters are due depends on how many there are.
+
+        Raises:
+            SingularError: no hyperparameters give a covariance that can be factorised.
+        """
         memory = dict(memory) if memory else {}
         theta, ratio = memory.get("theta"), float(memory.get("ratio", math.inf))
         axes, shares = memory.get("axes"), ShareMap(data.features, memory.get("shares", "plain"))
@@ -130,7 +136,10 @@ class ExactModel(Model):
         self.likelihood = likelihood
         self.theta = theta
         self.posterior: Posterior = likelihood.posterior(theta)
-        self.noise = float(np.median(likelihood.split(theta)[1]))
+        # An observation to come is one of this study; earlier ones may be noisier.
+        theirs = likelihood.rows.codes[:, len(shares.features.groups) :].any(axis=1)
+        noise = likelihood.split(theta)[1]
+        self.noise = float(np.median(noise if theirs.all() else noise[~theirs]))
         self._memory = memory
 
     @property

@@ -8,7 +8,7 @@ Notation: n rows, d features, q entries of g (see ``fidelity``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -55,6 +55,22 @@ class FidelityData:
             self.noisy,
         )
 
+    def pooled(self) -> FidelityData:
+        """Replicates of known noise as one row: their mean by precision, and its standard error.
+
+        That is all they say together of the design, and of what is true of it alone.
+        """
+        if self.noise is None:
+            return self
+        level = np.unique(self.fidelity, return_inverse=True)[1]
+        rows = np.column_stack([self.x, level])
+        _, first, of = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+        y, noise = self.y.copy(), self.noise.copy()
+        for group in np.flatnonzero(np.bincount(of.ravel()) > 1):
+            again = of.ravel() == group
+            y[first[group]], noise[first[group]] = _mean(self.y[again], self.noise[again])
+        return replace(self, y=y, noise=noise)[np.sort(first)]
+
     def thinned(self, most: int) -> FidelityData:
         """At most so many rows: those of the target, of the others the newest and an even draw.
 
@@ -69,6 +85,15 @@ class FidelityData:
         newest, older = others[len(others) - left // 2 :], others[: len(others) - left // 2]
         drawn = older[np.linspace(0, len(older) - 1, left - len(newest)).astype(np.intp)]
         return self[np.sort(np.concatenate([target, drawn, newest]))]
+
+
+def _mean(y: Array, noise: Array) -> tuple[float, float]:
+    """Of observations of one value by their precision, and its standard error."""
+    least = noise.min()
+    if least == 0:
+        return float(y[noise == 0].mean()), 0.0
+    weights = (least / noise) ** 2
+    return float(weights @ y / weights.sum()), float(least / np.sqrt(weights.sum()))
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,6 @@ from blackbox.state import State
 from blackbox.surrogates.exact import ExactGP, ExactModel
 from blackbox.surrogates.model import Data
 
-_REFIT = 1.03  # growth of all data after which hyperparameters are fitted again
-
 
 @dataclass(frozen=True)
 class LocalGP:
@@ -49,20 +47,7 @@ class LocalGP:
         """
         if data.tasks is not None:
             data = data[np.asarray(data.tasks) == 0]
-        n = len(data.y)
-        inner = dict(memory) if memory else None
-        seen = inner.pop("seen") if inner else n
-        if inner and n > self.neighbours and n >= _REFIT * seen:
-            # As many rows as before, but others.
-            inner["fitted"], seen = 1, n
-        model = ExactGP(self.warp, self.neighbours).fit(self._near(data), inner)
-        return ExactModel(
-            model.shares,
-            model.outcomes,
-            model.likelihood,
-            model.theta,
-            {**model.memory(), "seen": seen},
-        )
+        return ExactGP(self.warp).fit_to(self._near(data), memory, len(data.y))
 
     def _near(self, data: Data) -> Data:
         if len(data.y) <= self.neighbours:

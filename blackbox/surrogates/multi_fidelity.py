@@ -71,8 +71,9 @@ class MultiFidelityGP:
         Raises:
             SingularError: no hyperparameters give a covariance that can be factorised.
         """
-        data = data.thinned(self.most)
+        data = data.pooled()
         n, memory = len(data.y), dict(memory) if memory else {}
+        data = data.thinned(self.most)
         theta, kind = memory.get("theta"), memory.get("shares", "plain")
         when = due(memory, n)
         if when == "afresh":
@@ -225,30 +226,48 @@ class FidelityModel(Model):
         return mean, deviation
 
     def told_at(self, points: Array) -> npt.NDArray[np.intp]:
-        """(m,) which row told at the target each design is, -1 where it is none.
+        """(m,) which of the rows fitted to, told at the target, each design is; -1 for none.
 
         Where noise is not known, none: the process knows all there is to know of a row.
         """
         found = np.full(len(points), -1)
         if self.exact and self.target.any():
-            told = self.data.x[self.target]
-            same = np.abs(points[:, None, :] - told).max(axis=2) < _SAME
-            found = np.where(same.any(axis=1), same.argmax(axis=1), -1)
+            told = np.flatnonzero(self.target)
+            same = np.abs(points[:, None, :] - self.data.x[told]).max(axis=2) < _SAME
+            found = np.where(same.any(axis=1), told[same.argmax(axis=1)], -1)
         return found
 
     def means(self, points: Array) -> Array:
         """(m,) expected standardised values at the target."""
         mean = self.posterior.moments(self.rows(points)).mean[:, 0]
         told = self.told_at(points)
-        return np.where(told >= 0, self.truth()[told], mean) if (told >= 0).any() else mean
+        return mean + np.where(told >= 0, self.own * self.posterior.alpha[told, 0], 0.0)
 
-    def truth(self) -> Array:
-        """(k,) standardised values, without noise, of the k rows told at the target."""
-        known = self.likelihood.known
-        if not self.exact:
-            known = self.likelihood.noise(self.theta)
-        rest = self.likelihood.z - known * self.posterior.alpha[:, 0]
-        return np.asarray(rest[self.target])
+    def values(self, points: Array, process: Array, normal: Array) -> Array:
+        """(m, S) draws of the target's values, from draws of the process and standard normals.
+
+        Given the process, what is true of a row alone is a normal of its own: known from what was
+        observed of a design told, as likely as before of any other.
+        """
+        told = self.told_at(points)
+        noise = np.where(told >= 0, self.likelihood.known[told], math.inf)[:, None]
+        part = self._part(noise)
+        miss = np.where(told >= 0, self.likelihood.z[told], 0.0)[:, None] - process
+        spread = np.sqrt(self.own * (1.0 - part))
+        return np.asarray(process + np.where(part > 0, part * miss, 0.0) + spread * normal)
+
+    def moved(self, points: Array) -> Array:
+        """(m,) by what part of its covariance with the process a row moves the target's value.
+
+        All of it but at designs told there, of which the noise alone is not known: a process that
+        moves takes from what was true of the row alone.
+        """
+        told = self.told_at(points)
+        return 1.0 - self._part(np.where(told >= 0, self.likelihood.known[told], math.inf))
+
+    def _part(self, noise: Array) -> Array:
+        """Of what an observation has beyond the process, the part that is true of its row."""
+        return np.asarray(self.own / (self.own + noise)) if self.own else np.zeros_like(noise)
 
     def forecast(self, points: Array, y: Array, noise: Array | None) -> Array:
         """(m,) log densities of values observed at the target, with their known noise.
@@ -282,22 +301,23 @@ class FidelityModel(Model):
         stacked = np.concatenate([self.levels.target, np.asarray(values, self.levels.values.dtype)])
         rows = self.rows(np.tile(points, (count + 1, 1)), np.repeat(stacked, m))
         covariance, slope = kernel.with_slope(rows, process.rows)
+        at_target = self.levels.at_target(stacked)
+        # What is true of a row alone was observed with it.
+        told, alone = self.told_at(points), self.own * at_target
+        known = np.flatnonzero(told >= 0)
+        for block in np.flatnonzero(at_target):
+            covariance[block * m + known, told[known]] += self.own
         half = process.forward(covariance.T)
         back = process.backward(half).T
         halves = half.reshape(len(half), count + 1, m)
-        prior = kernel.variance(rows).reshape(count + 1, m)
+        prior = kernel.variance(rows).reshape(count + 1, m) + alone[:, None]
         left = np.maximum(prior - (halves**2).sum(axis=0), _LEAST)
         mean = process.mean + covariance[:m] @ process.alpha[:, 0]
-        variance = left[0] + self.own
+        variance = left[0]
         shared = kernel.to_target(rows)[0].reshape(count + 1, m)
         cross = (shared - (halves[:, :1] * halves).sum(axis=0))[1:].T
-        cross = cross + self.own * self.levels.at_target(stacked[1:])
-        seen = left[1:].T + self.noise_at(stacked[1:])
-        told = self.told_at(points)
-        if (told >= 0).any():  # nothing more is learnt of what is known
-            mean = np.where(told >= 0, self.truth()[told], mean)
-            variance = np.where(told >= 0, _LEAST, variance)
-            cross[told >= 0] = 0.0
+        cross = cross + alone[1:]
+        seen = left[1:].T + self.noise_at(stacked[1:]) - alone[1:]
 
         def pull(by_mean: Array, by_variance: Array, by_cross: Array, by_seen: Array) -> Array:
             c, s = by_cross.T.reshape(count * m, 1), by_seen.T.reshape(count * m, 1)
