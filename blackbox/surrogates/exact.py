@@ -199,10 +199,9 @@ def _likelihood(
 ) -> tuple[Outcomes, Likelihood]:
     """The map of the scores of the task at hand, and the likelihood of all."""
     rows, groups = shares.rows(data.x), data.features.groups
-    here = slice(None) if data.tasks is None else data.tasks == 0
     # A few rows say little of their scale; earlier studies are likely to share it.
-    few = data.tasks is not None and np.count_nonzero(data.tasks == 0) < _OWN
-    outcomes, _ = Outcomes.of(data.y if few else data.y[here], ratio)
+    few = data.tasks is not None and np.count_nonzero(data.here) < _OWN
+    outcomes, _ = Outcomes.of(data.y if few else data.y[data.here], ratio)
     z, noise = outcomes.forward(data.y), None
     if data.noise is not None:
         noise = outcomes.deviations(data.y, data.noise)

@@ -49,8 +49,7 @@ class HeteroscedasticGP:
         Raises:
             SingularError: no hyperparameters give a covariance that can be factorised.
         """
-        if data.tasks is not None:
-            data = data[np.asarray(data.tasks) == 0]
+        data = data.of_this_study()
         memory = memory or {}
         recipe = ExactGP(warp=False, most=len(data.y))
         model = recipe.fit(data, memory.get("first"))

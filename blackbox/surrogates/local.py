@@ -45,8 +45,7 @@ class LocalGP:
         Raises:
             SingularError: no hyperparameters give a covariance that can be factorised.
         """
-        if data.tasks is not None:
-            data = data[np.asarray(data.tasks) == 0]
+        data = data.of_this_study()
         return ExactGP(self.warp).fit_to(self._near(data), memory, len(data.y))
 
     def _near(self, data: Data) -> Data:

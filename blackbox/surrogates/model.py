@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from blackbox.batch import Array
 from blackbox.state import State
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.outcomes import Outcomes
 from blackbox.surrogates.posterior import Moments
+
+_EARLIER = 0.25  # share of the rows fitted to that earlier studies may claim
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,46 @@ class Data:
             pairs = pairs[(pairs >= 0).all(axis=1)]
         return replace(self, x=self.x[chosen], y=self.y[chosen], comparisons=pairs, **optional)
 
+    @property
+    def here(self) -> npt.NDArray[np.bool_]:
+        """(n,) which rows are of the study at hand."""
+        return np.ones(len(self.y), dtype=bool) if self.tasks is None else self.tasks == 0
+
+    def of_this_study(self) -> Data:
+        """The rows of the study at hand."""
+        return self if self.tasks is None else self[self.here]
+
     def thinned(self, most: int) -> Data:
-        """At most so many rows: the better half of them are the best, the others an even draw."""
-        n = len(self.y)
-        if n <= most:
+        """At most so many rows: the better half of them are the best, the others an even draw.
+
+        Scores of one study say nothing of those of another: each is thinned by itself, the one at
+        hand to as many rows as can be, of which earlier ones have a quarter where they need it.
+        """
+        if len(self.y) <= most:
             return self
-        order = np.argsort(-self.y, kind="stable")
-        best, others = order[: most // 2], order[most // 2 :]
-        drawn = others[np.linspace(0, len(others) - 1, most - len(best)).astype(np.intp)]
-        return self[np.sort(np.concatenate([best, drawn]))]
+        if self.tasks is None:
+            return self[_best_and_even(self.y, most)]
+        earlier, counts = np.unique(self.tasks[~self.here], return_counts=True)
+        own = np.flatnonzero(self.here)
+        left = most - min(int(_EARLIER * most), int(counts.sum()))
+        rows = [own[_best_and_even(self.y[own], left)]]
+        left = most - len(rows[0])
+        by_size = earlier[np.argsort(counts, kind="stable")]
+        for i, task in enumerate(by_size):  # what a small one leaves, larger ones take
+            there = np.flatnonzero(self.tasks == task)
+            rows.append(there[_best_and_even(self.y[there], left // (len(by_size) - i))])
+            left -= len(rows[-1])
+        return self[np.sort(np.concatenate(rows))]
+
+
+def _best_and_even(y: Array, most: int) -> npt.NDArray[np.intp]:
+    """At most so many of (n,) scores: half of them the best, the others an even draw."""
+    if len(y) <= most:
+        return np.arange(len(y))
+    order = np.argsort(-y, kind="stable")
+    best, others = order[: most // 2], order[most // 2 :]
+    drawn = others[np.linspace(0, len(others) - 1, most - len(best)).astype(np.intp)]
+    return np.sort(np.concatenate([best, drawn]))
 
 
 class Model(ABC):

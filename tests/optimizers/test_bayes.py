@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -118,6 +120,17 @@ def test_resume_is_exact_and_global_state_neither_used_nor_disturbed(name):
     assert batch.equals(expected)
     problem.space.check(batch)
     again.load_state_dict(unpack(pack(first.state_dict())))
+    assert again.ask().equals(first.ask())
+
+
+@pytest.mark.parametrize("name", ["ExactGP", "TorchGP", "HeteroscedasticGP"])
+def test_a_fit_to_the_same_rows_is_made_again_after_a_resume(name):
+    make = partial(warm, BRANIN, surrogate=getattr(bb.surrogates, name)())
+    first, again = make(), make()
+    first.ask()  # fits; nothing is told before the next one
+    again.load_state_dict(unpack(pack(first.state_dict())))
+    rows = BRANIN.space.draw(3, np.random.default_rng(1))
+    np.testing.assert_array_equal(first.predict(rows)["y"], again.predict(rows)["y"])
     assert again.ask().equals(first.ask())
 
 

@@ -65,6 +65,7 @@ class Learning:
         self._surrogate = surrogate
         self._scenarios = _scenarios(problem, features)
         self._memory: dict[str, State] = {}
+        self._begun: dict[str, State] = {}
         self._fits: dict[str, tuple[int, Model]] = {}
 
     def belief(self, told: Told, pending: Array, *, commit: bool) -> Belief | None:
@@ -111,12 +112,12 @@ class Learning:
         return models
 
     def state(self) -> State:
-        """The memories of the fits that later ones go on from."""
-        return dict(self._memory)
+        """The memories of fits that later ones go on from, and those that the last went on from."""
+        return {"memory": dict(self._memory), "begun": dict(self._begun)}
 
     def load(self, state: State) -> None:
         """Go on from memories that ``state`` gave."""
-        self._memory = dict(state)
+        self._memory, self._begun = dict(state["memory"]), dict(state["begun"])
         self._fits = {}
 
     def _objectives(self, told: Told, *, commit: bool) -> list[Model]:
@@ -190,9 +191,14 @@ class Learning:
 
     def _fitted(self, name: str, surrogate: Surrogate, data: Data, *, commit: bool) -> Model:
         """The model of an outcome, fitted once for each number of rows."""
-        if name not in self._fits or self._fits[name][0] != len(data.y):
-            model = surrogate.fit(data, self._memory.get(name))
-            self._fits[name] = len(data.y), model
+        n = len(data.y)
+        if name not in self._fits or self._fits[name][0] != n:
+            begun = self._begun.get(name, {})
+            again = begun.get("rows") == n  # loaded: the last fit is made again as it was
+            memory = begun.get("memory") if again else self._memory.get(name)
+            self._fits[name] = n, surrogate.fit(data, memory)
+            if not again:
+                self._begun[name] = {"rows": n} if memory is None else {"rows": n, "memory": memory}
         model = self._fits[name][1]
         if commit:
             self._memory[name] = model.memory()

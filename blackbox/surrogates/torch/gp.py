@@ -84,11 +84,14 @@ class TorchGP:
                 noisy=data.noisy,
             )
             level = noise if noise is not None else float(fitted.likelihood.noise)
+            typical = level if noise is None else noise[data.here]
             found = values(fitted)
             mean = float(fitted.mean_module.constant)
             # Moved over to the CPU, where the process is put together.
             own = of_this_study(fitted.covar_module.cpu(), mean, x, z, level, data.features.width)
-        return TorchModel(data.features, outcomes, own, float(np.median(level)), found, self.device)
+        return TorchModel(
+            data.features, outcomes, own, float(np.median(typical)), found, self.device
+        )
 
 
 @dataclass(frozen=True)

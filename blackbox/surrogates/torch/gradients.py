@@ -20,7 +20,7 @@ from blackbox.surrogates.posterior import SingularError
 from blackbox.surrogates.torch.fit import factor
 from blackbox.surrogates.torch.given import process, seen
 from blackbox.surrogates.torch.kernels import Covariance, Embedding
-from blackbox.surrogates.torch.model import TorchModel, of_this_study, standardised
+from blackbox.surrogates.torch.model import TorchModel, standardised
 from blackbox.surrogates.torch.slopes import WithSlopes
 
 with warnings.catch_warnings():
@@ -74,7 +74,7 @@ class GradientGP:
         Raises:
             SingularError: no hyperparameters give a covariance that can be factorised.
         """
-        data = of_this_study(data)
+        data = data.of_this_study()
         outcomes, z, noise = standardised(data)
         rows, columns, slopes = self._known(data, outcomes.scale)
         likelihood = Likelihood(

@@ -71,13 +71,6 @@ class TorchModel(Model):
         return dict(self._memory)
 
 
-def of_this_study(data: Data) -> Data:
-    """The rows of the study at hand."""
-    if data.tasks is None:
-        return data
-    return data[np.asarray(data.tasks) == 0]
-
-
 def standardised(data: Data) -> tuple[Outcomes, Array, Array | None]:
     """The map of the values, the (n,) standardised ones, and their noise variances if known.
 

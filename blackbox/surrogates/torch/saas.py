@@ -16,7 +16,7 @@ from blackbox.surrogates.model import Data
 from blackbox.surrogates.torch.fit import values
 from blackbox.surrogates.torch.gp import fit_exact
 from blackbox.surrogates.torch.kernels import CodeKernel, Embedding
-from blackbox.surrogates.torch.model import TorchModel, of_this_study, standardised
+from blackbox.surrogates.torch.model import TorchModel, standardised
 
 with warnings.catch_warnings():
     # Their imports use parts of PyTorch that it has deprecated.
@@ -59,7 +59,7 @@ class SaasGP:
         Raises:
             SingularError: no hyperparameters give a covariance that can be factorised.
         """
-        data = of_this_study(data)
+        data = data.of_this_study()
         outcomes, z, noise = standardised(data)
         embedding = Embedding(data.features)
         with isolated(0, self.device):

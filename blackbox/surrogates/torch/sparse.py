@@ -22,7 +22,7 @@ from blackbox.surrogates.posterior import SingularError
 from blackbox.surrogates.torch.fit import factor
 from blackbox.surrogates.torch.given import Given, GivenMean, WithRows, constant, process
 from blackbox.surrogates.torch.kernels import Covariance, Embedding
-from blackbox.surrogates.torch.model import TorchModel, of_this_study, standardised
+from blackbox.surrogates.torch.model import TorchModel, standardised
 
 with warnings.catch_warnings():
     # Their imports use parts of PyTorch that it has deprecated.
@@ -51,7 +51,8 @@ class SparseGP:
     lost where the search goes on, and fantasies work.
 
     Rows of earlier studies are left out. Where there are no more rows than ``inducing + exact`` it
-    is the fast engine's process.
+    is the fast engine's process; with more, axes are not turned and shares of mixtures are compared
+    as they are.
 
     Args:
         inducing: rows that summarise.
@@ -77,7 +78,7 @@ class SparseGP:
         Raises:
             SingularError: no hyperparameters give a covariance that can be factorised.
         """
-        data = of_this_study(data)
+        data = data.of_this_study()
         if len(data.y) <= self.inducing + self.exact:
             whole = memory if memory and "afresh" in memory else None
             return ExactGP(warp=False).fit(data, whole)

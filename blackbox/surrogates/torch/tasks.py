@@ -91,14 +91,17 @@ class TaskGP:
                 noisy=data.noisy,
             )
             level = noise if noise is not None else float(fitted.likelihood.noise)
+            typical = level if noise is None else noise[data.here]
             found, mean = values(fitted), float(fitted.mean_module.constant)
             own = of_this_study(fitted.covar_module.cpu(), mean, x, z, level, width)
-        return TorchModel(data.features, outcomes, own, float(np.median(level)), found, self.device)
+        return TorchModel(
+            data.features, outcomes, own, float(np.median(typical)), found, self.device
+        )
 
     def _signs(self, data: Data, x: Array, z: Array) -> dict[int, float]:
         """Whether each earlier study goes along with this one, by what this one predicts of it."""
         assert data.tasks is not None
-        here = TorchGP(self.device).fit(data[np.asarray(data.tasks) == 0], None)
+        here = TorchGP(self.device).fit(data.of_this_study(), None)
         predicted, _ = mean_and_deviation(here, data.x, self.device)
         along = {}
         for task in np.unique(x[:, -1]):
