@@ -358,6 +358,28 @@ def test_environment_is_optimized_for_its_risk():
     assert optimizer.recommend()["x"][0] == pytest.approx(0.1, abs=0.07)
 
 
+@pytest.mark.parametrize("recipe", [bb.surrogates.ExactGP(), bb.surrogates.LocalGP()], ids=str)
+def test_the_risk_is_of_scores_whatever_the_recipe_warps(recipe):
+    """The expectation is 5 at x = 0, by way of .01 and 10, and 3 at x = 1: in logs 0 is better."""
+
+    def f(x, w):
+        return np.where(w == "a", 0.01 ** (1 - x), 10.0 ** (1 - x)) * 3**x
+
+    class Drift(bb.Problem):
+        space = bb.Space(bb.Real("x", 0, 1))
+        objectives = [bb.Minimize("f")]
+        environment = bb.Environment(bb.Categorical("w", ["a", "b"]))
+
+        def evaluate(self, p):
+            return float(f(p["x"], p["w"]))
+
+    optimizer = bb.Bayes(Drift(), surrogate=recipe, n_init=0, seed=0)
+    x, w = np.repeat(np.linspace(0, 1, 12), 2), np.tile(["a", "b"], 12)
+    optimizer.tell(bb.Batch({"x": x, "w": w, "f": f(x, w)}))
+    expectation = f(x, "a") + f(x, "b")
+    assert optimizer.recommend()["x"][0] == x[np.argmin(expectation)]
+
+
 class Taste(bb.Problem):
     """Somebody who can say which of two rows is better."""
 

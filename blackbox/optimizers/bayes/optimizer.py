@@ -51,7 +51,8 @@ class Bayes(Optimizer):
 
     Args:
         problem: up to 5 objectives and any constraints, on any parameters.
-        surrogate: recipe of the models, of ``blackbox.surrogates``; None for the fast engine.
+        surrogate: recipe of the models, of ``blackbox.surrogates``; None for the fast engine. Under
+            an environment its scores are not warped.
         acquisition: recipe of what a row is worth, of ``blackbox.acquisitions``; None chooses by
             the problem.
         prior: earlier studies (or batches with their rows) of the same space and outcomes, from
