@@ -7,8 +7,13 @@ import pytest
 import torch
 
 import blackbox as bb
+from blackbox.acquisitions.base import Belief
 from blackbox.errors import ProblemError, StateError, StudyMismatchError, TellError
+from blackbox.optimizers.bayes.region import TrustRegion
 from blackbox.state import pack, unpack
+from blackbox.surrogates.exact import ExactGP
+from blackbox.surrogates.features import Features
+from blackbox.surrogates.model import Data
 
 
 def branin(p):
@@ -442,6 +447,21 @@ def test_trust_region_keeps_proposals_near_the_best_row():
     assert np.median(near) < 0.1
     with pytest.raises(ProblemError, match="trust_region"):
         bb.Bayes(bb.problems.ZDT1(4), trust_region=True)
+
+
+def test_trust_region_grows_only_by_rows_better_than_the_initial_design():
+    features = Features(bb.Space(bb.Real("x", 0, 1, size=2)))
+    x, center = features.draw(12, np.random.default_rng(0)), np.full(2, 0.5)
+    region, widths = TrustRegion.of(features), []
+    for best in (10.0, -6.0):
+        scores = np.array([-7.0, best, -7.0, -7.0, *range(-5, 3)])
+        model = ExactGP(warp=False).fit(Data(features, x, scores), None)
+        feasible, nothing = np.ones(12, dtype=bool), np.empty((0, 2))
+        belief = Belief(features, (model,), (), x, scores[:, None], feasible, nothing)
+        box = region.box(belief, center, begun=4)
+        widths.append(float(np.sqrt(np.prod(box.upper - box.lower))))
+    assert widths[0] == pytest.approx(0.8 / 4)  # eight failures
+    assert widths[1] > 0.6  # eight successes, and the cube is an end
 
 
 def test_trust_region_is_a_ball_of_categories_and_a_box_of_whole_numbers():
