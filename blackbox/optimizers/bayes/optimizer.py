@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,7 +109,6 @@ class Bayes(Optimizer):
         require("scipy.optimize", "bayes")
         from blackbox.acquisitions.base import need_acquisition
         from blackbox.optimizers.bayes.learning import Learning
-        from blackbox.optimizers.bayes.region import TrustRegion
 
         if device != "cpu":
             check_device("Bayes", device, "bayes")
@@ -145,7 +145,7 @@ class Bayes(Optimizer):
             raise ProblemError(
                 f"Bayes: init={init!r} is for another problem; build it for this one"
             )
-        self._region = TrustRegion.of(self._features) if trust_region else None
+        self._in_region = trust_region
         self._init = init
         self._n_init = n_init
         self._init_left = n_init
@@ -311,7 +311,7 @@ class Bayes(Optimizer):
             try:
                 function = self._acquisition.build(belief, self.rng)
                 incumbents = _incumbents(belief)
-                box = self._box(belief, incumbents[0])
+                box = self._box(belief, incumbents[0]) if self._in_region else None
                 if box is not None:
                     incumbents = incumbents[self._search.inside(incumbents, box)]
 
@@ -323,8 +323,9 @@ class Bayes(Optimizer):
                 theirs = self._advised(taken)
                 if self._advice is None or not len(theirs):
                     return own()
+                inside = partial(self._inside, belief, incumbents[0])
                 trial = max(1, len(taken) - self._n_init + 1)
-                asked = Consultation(function, theirs, own, belief, incumbents[0], trial, self.rng)
+                asked = Consultation(function, theirs, own, belief, inside, trial, self.rng)
                 return self._advice.choose(asked)
             except ArithmeticError:
                 pass  # a row far from all others is worth more than an exception
@@ -340,10 +341,17 @@ class Bayes(Optimizer):
         return x[self._features.feasible(x)] if len(x) else x
 
     def _box(self, belief: Belief, center: Array) -> Box | None:
-        """The trust region, where there is one."""
-        if self._region is None or not belief.feasible.any():
+        """The trust region around a row; none while no row is feasible."""
+        from blackbox.optimizers.bayes.region import TrustRegion
+
+        if not belief.feasible.any():
             return None
-        return self._region.box(belief, center, self._n_init)
+        return TrustRegion.of(self._features).box(belief, center, self._n_init)
+
+    def _inside(self, belief: Belief, center: Array, rows: Array) -> Array:
+        """(k,) whether (k, d) rows lie in the trust region around a row."""
+        box = self._box(belief, center)
+        return np.zeros(len(rows), dtype=bool) if box is None else self._search.inside(rows, box)
 
     def _looked_at(self) -> Belief:
         belief = self._learning.belief(self._told, self._encode(self.pending), commit=False)

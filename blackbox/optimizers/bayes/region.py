@@ -73,7 +73,7 @@ class TrustRegion:
         begun = max(begun, 1)
         length = self.length(np.append(scores[:begun].max(), scores[begun:]))
         half = np.full(features.width, 0.5 * length)
-        if isinstance(model, ExactModel):
+        if isinstance(model, ExactModel) and features.numbers.size:
             lengths = np.clip(model.posterior.kernel.reach, 0.1, _FLAT)
             half[features.numbers] *= lengths / np.exp(np.log(lengths).mean())
         lower, upper = np.clip(center - half, 0.0, 1.0), np.clip(center + half, 0.0, 1.0)
