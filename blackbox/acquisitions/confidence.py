@@ -34,9 +34,9 @@ class UCB(Acquisition):
         check_number("UCB: beta", self.beta, 0.0)
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
-        return constrained(belief, lambda: self._unconstrained(belief, rng))
+        return constrained(belief, lambda: self._unconstrained(belief))
 
-    def _unconstrained(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
+    def _unconstrained(self, belief: Belief) -> AcquisitionFunction:
         model = belief.objectives[0]
         root = math.sqrt(self.beta)
         if isinstance(model, ExactModel):
@@ -44,7 +44,7 @@ class UCB(Acquisition):
         elif len(belief.pending):
             from blackbox.acquisitions.torch.improvement import upper_confidence_bound
 
-            return upper_confidence_bound(belief, self.beta, rng)
+            return upper_confidence_bound(belief, self.beta)
         else:
             moments = model.moments
 
