@@ -185,7 +185,7 @@ class Acquisition(ABC):
             rng: for samples; the function itself is deterministic.
 
         Raises:
-            one of ``NUMERICAL_ERRORS``: a covariance cannot be factorised.
+            SingularError: a covariance cannot be factorised.
         """
 
 

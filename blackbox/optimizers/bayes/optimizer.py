@@ -59,8 +59,8 @@ class Bayes(Optimizer):
         prior: earlier studies (or batches with their rows) of the same space and outcomes, from
             whose rows at the target fidelity the models learn as from related tasks.
         n_init: rows of the initial design; rows told from outside count, and it goes on while all
-            outcomes are alike. By default grows with the number of coordinates, from 4 to 20, and
-            has 6 more under an environment; 3 to 27 where it is a descent.
+            outcomes are alike. By default grows with the number of coordinates, from 4 to 20, or
+            from 10 to 20 under an environment; 3 to 27 where it is a descent.
         init: optimizer of the same problem that proposes the initial design; by default the centre
             of the space (names, which have none, are drawn), then Sobol points, or uniform ones
             under linear constraints. From ten numbers on, or with a mixture, where there is one
@@ -171,7 +171,9 @@ class Bayes(Optimizer):
 
         Returns:
             For each objective and constraint (n,) expected values and (n,) standard deviations of
-            the noise-free outcome, in the user's units.
+            the noise-free outcome, in the user's units. Where the surrogate warps scores, as the
+            default may for one objective, medians and half the widths of the bands of one standard
+            deviation to both sides.
 
         Raises:
             TellError: no row has succeeded yet, so there is no model.
