@@ -211,6 +211,15 @@ def test_init_proposes_the_first_rows_and_learns():
     assert init.asked == 5
 
 
+def test_ids_of_the_initial_design_are_kept_until_their_rows_are_told():
+    optimizer = bb.Bayes(BRANIN, n_init=3, seed=0)
+    rows = optimizer.ask(4)
+    rows = rows.with_columns(**BRANIN.measure(rows))
+    for told, kept in (([1], 2), ([0, 3], 1), ([2], 0)):
+        optimizer.tell(rows.take(np.array(told)))
+        assert len(optimizer.state_dict()["own"]["init_ids"]) == kept
+
+
 def test_wrong_arguments():
     with pytest.raises(ProblemError, match="n_init=-1"):
         bb.Bayes(BRANIN, n_init=-1)

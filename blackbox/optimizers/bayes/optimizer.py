@@ -233,8 +233,8 @@ class Bayes(Optimizer):
         return self._features.decode(np.array(fresh).reshape(-1, self._features.width))
 
     def _tell(self, batch: Batch) -> None:
+        own = [self._init_ids.pop(i, -1) for i in batch["id"].tolist()]
         if self._init_left:
-            own = [self._init_ids.get(i, -1) for i in batch["id"].tolist()]
             self._init.tell(batch.with_columns(id=np.array(own, dtype=np.int64)))
             self._init_left = max(0, self._init_left - int(np.sum(batch["id"] < 0)))
         if self._advice is not None:
