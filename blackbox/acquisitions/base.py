@@ -66,13 +66,11 @@ class Limit:
         model: of the outcome.
         lower: smallest feasible value, in the user's units.
         upper: largest feasible value.
-        noisy: whether a single observation is noisy too, as whether a row fails is.
     """
 
     model: Model
     lower: float
     upper: float
-    noisy: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,7 +183,7 @@ class Acquisition(ABC):
             rng: for samples; the function itself is deterministic.
 
         Raises:
-            one of ``NUMERICAL_ERRORS``: a covariance cannot be factorised.
+            SingularError: a covariance cannot be factorised.
         """
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief
 from blackbox.acquisitions.feasibility import constrained
-from blackbox.acquisitions.improvement import Pointwise, moments_of
+from blackbox.acquisitions.improvement import Pointwise, hallucinated, moments_of
 from blackbox.arguments import check_number
 from blackbox.batch import Array
 from blackbox.surrogates.exact import ExactModel
@@ -34,23 +34,17 @@ class UCB(Acquisition):
         check_number("UCB: beta", self.beta, 0.0)
 
     def build(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
-        return constrained(belief, lambda: self._unconstrained(belief, rng))
+        return constrained(belief, lambda: self._unconstrained(belief))
 
-    def _unconstrained(self, belief: Belief, rng: np.random.Generator) -> AcquisitionFunction:
+    def _unconstrained(self, belief: Belief) -> AcquisitionFunction:
         model = belief.objectives[0]
         root = math.sqrt(self.beta)
         if isinstance(model, ExactModel):
-            posterior = model.posterior
-            if len(belief.pending):
-                rows = model.rows(belief.pending)
-                posterior = posterior.given(
-                    rows, posterior.moments(rows).mean, np.full(len(rows), model.noise)
-                )
-            moments = moments_of(model, posterior)
+            moments = moments_of(model, hallucinated(model, belief.pending))
         elif len(belief.pending):
             from blackbox.acquisitions.torch.improvement import upper_confidence_bound
 
-            return upper_confidence_bound(belief, self.beta, rng)
+            return upper_confidence_bound(belief, self.beta)
         else:
             moments = model.moments
 

@@ -123,27 +123,24 @@ class LogFeasibility:
         moments = [limit.model.moments(points).widened(self.width) for limit in self.limits]
         mean = np.array([m.mean[:, 0] for m in moments])
         deviation = np.array([m.deviation for m in moments])
-        lower, upper, noise = self._bounds
-        spread = np.where(noise > 0, np.sqrt(deviation**2 + noise), deviation)
-        value, by_mean, by_spread = within(mean, spread, lower, upper)
+        lower, upper = self._bounds
+        value, by_mean, by_deviation = within(mean, deviation, lower, upper)
         gradient = np.zeros(points.shape)
         if slopes:
-            by_deviation = by_spread * deviation / spread
             for m, of_mean, of_deviation in zip(moments, by_mean, by_deviation, strict=True):
                 gradient += m.pull(of_mean[:, None], of_deviation)
         # One after another: NumPy adds a single column in another order than several.
         return sum(value, np.zeros(len(points))), gradient
 
     @cached_property
-    def _bounds(self) -> tuple[Array, Array, Array]:
-        """(c, 1) lower bounds, upper bounds and noise variances, in the models' units."""
+    def _bounds(self) -> tuple[Array, Array]:
+        """(c, 1) lower and upper bounds, in the models' units."""
         bounds = [
             limit.model.outcomes.forward(np.array([limit.lower, limit.upper]))
             for limit in self.limits
         ]
-        noise = [limit.model.noise if limit.noisy else 0.0 for limit in self.limits]
         lower, upper = np.array(bounds).T
-        return lower[:, None], upper[:, None], np.array(noise)[:, None]
+        return lower[:, None], upper[:, None]
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from blackbox.acquisitions.multi_fidelity import (
 )
 from blackbox.arguments import check_count
 from blackbox.batch import Array
+from blackbox.errors import ProblemError
 from blackbox.surrogates.fidelity import FidelityRows
 
 _FULL = 0.995  # share of the variance beyond which an evaluation tells everything
@@ -108,7 +109,9 @@ class FidelityMES(FidelityAcquisition):
     in_units: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_count("FidelityMES: samples", self.samples, 1)
+        samples = check_count("FidelityMES: samples", self.samples, 1)
+        if samples & (samples - 1):  # Sobol points of other numbers are not balanced
+            raise ProblemError(f"FidelityMES: samples={samples} must be a power of two, such as 16")
 
     def build(self, prospect: Prospect, target: Target, rng: np.random.Generator) -> Gain:
         choices = prospect.choices(rng)

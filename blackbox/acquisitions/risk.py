@@ -26,6 +26,7 @@ from scipy.linalg import solve_triangular
 
 from blackbox.acquisitions.base import Acquisition, AcquisitionFunction, Belief, Scenarios
 from blackbox.acquisitions.feasibility import constrained
+from blackbox.acquisitions.improvement import hallucinated
 from blackbox.acquisitions.knowledge import Covariances
 from blackbox.acquisitions.lines import log_gain
 from blackbox.acquisitions.normal import normals
@@ -66,7 +67,7 @@ class RiskKG(Acquisition):
             raise UnsupportedError("RiskKG needs the surrogate ExactGP")
         if scenarios is None:
             raise UnsupportedError("RiskKG needs a problem with an environment; declare one")
-        risk = ExpectedRisk(model, _awaited(model, belief), scenarios, rng)
+        risk = ExpectedRisk(model, hallucinated(model, belief.pending), scenarios, rng)
         return constrained(belief, lambda: RiskGain(risk, _best(risk, belief)))
 
 
@@ -202,15 +203,6 @@ class RiskGain:
             # Before, the candidate's design is no choice.
             lead = np.log(np.maximum(own - self._values.max(), 0.0))
         return np.asarray(np.logaddexp(log_gain(a, b)[0], lead))
-
-
-def _awaited(model: ExactModel, belief: Belief) -> Posterior:
-    """The process with pending rows observed at their means, which narrows it where they are."""
-    if not len(belief.pending):
-        return model.posterior
-    rows = model.rows(belief.pending)
-    mean = model.posterior.moments(rows).mean
-    return model.posterior.given(rows, mean, np.full(len(rows), model.noise))
 
 
 def _best(risk: ExpectedRisk, belief: Belief) -> Array:

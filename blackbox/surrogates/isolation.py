@@ -15,7 +15,8 @@ with warnings.catch_warnings():
     from botorch.exceptions.errors import ModelFittingError
     from linear_operator.utils.errors import NanError, NotPSDError
 
-_NUMERICAL = (
+#: What a covariance matrix that cannot be factorised makes these libraries raise.
+NUMERICAL_ERRORS = (
     torch.linalg.LinAlgError,  # type: ignore[attr-defined]
     ModelFittingError,
     NanError,
@@ -52,7 +53,7 @@ def isolated(seed: int, device: str) -> Iterator[None]:
         torch.set_num_threads(1)
         try:
             yield
-        except _NUMERICAL as error:
+        except NUMERICAL_ERRORS as error:
             raise SingularError(str(error)) from error
         finally:
             torch.set_num_threads(threads)

@@ -114,7 +114,11 @@ class Model(ABC):
 
     @abstractmethod
     def predict(self, points: Array) -> tuple[Array, Array]:
-        """(n,) expectation and standard deviation of the noise-free values at (n, d) features."""
+        """(n,) expectation and standard deviation of the noise-free values at (n, d) features.
+
+        Where values are warped, the median and half the width of the band of one standard
+        deviation to both sides.
+        """
 
     @abstractmethod
     def botorch(self, device: str = "cpu") -> Any:

@@ -77,7 +77,7 @@ class Outcomes:
 
     @staticmethod
     def candidates(y: Array) -> tuple[float, ...]:
-        """Ratios worth trying: all of them only where scores reach far below the best."""
+        """Ratios worth trying: of few scores, or where all are alike, none but that of no warp."""
         return (math.inf, *_SCALES) if len(y) > 4 and np.any(y != y[0]) else (math.inf,)
 
     def log_slope(self, y: Array) -> float:

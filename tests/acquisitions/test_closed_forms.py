@@ -11,7 +11,6 @@ import pytest
 from scipy.stats import norm
 
 from blackbox import acquisitions
-from blackbox.acquisitions.base import Limit
 from blackbox.acquisitions.confidence import UCB
 from blackbox.acquisitions.entropy import MES, log_mes
 from blackbox.acquisitions.feasibility import Feasibly, LogFeasibility
@@ -68,12 +67,6 @@ def test_constraints_multiply_by_their_probability():
     keep = held > 1e-200
     np.testing.assert_allclose(found[keep], alone[keep] + np.log(held[keep]), rtol=1e-6)
     assert isinstance(EI().build(state, rng()), Feasibly)
-    noisy = (Limit(model, -np.inf, 0.3, noisy=True),)
-    noisy[0].model.noise, before = 1.0, model.noise
-    wider = LogFeasibility(noisy).values(NEW)
-    model.noise = before
-    deviation = np.hypot(deviation, model.outcomes.scale)
-    np.testing.assert_allclose(wider, norm.logcdf((0.3 - mean) / deviation), rtol=1e-6)
 
 
 def test_ei_and_pi_without_noise_are_the_textbook_ones():

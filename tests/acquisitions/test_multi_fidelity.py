@@ -16,6 +16,7 @@ from blackbox.acquisitions.fidelity_gains import (
 )
 from blackbox.acquisitions.improvement import log_ei
 from blackbox.acquisitions.multi_fidelity import PerCost, Prospect, Target
+from blackbox.errors import ProblemError
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.fidelity import Levels
 from blackbox.surrogates.fidelity_data import FidelityData
@@ -168,3 +169,10 @@ def test_what_is_taken_is_never_chosen():
     assert np.isneginf(function.values(points)[0])
     assert (function.table(points)[1:].argmax(axis=1) == 2).all()
     np.testing.assert_array_equal(function.gone(points), [True, False, False, False])
+
+
+@pytest.mark.parametrize("samples", [0, 10, 2.0, "a"])
+def test_a_number_of_maxima_that_is_no_power_of_two_is_refused(samples):
+    with pytest.raises(ProblemError, match=f"FidelityMES: samples={samples!r} must be"):
+        FidelityMES(samples=samples)
+    assert FidelityMES(samples=1).samples == 1

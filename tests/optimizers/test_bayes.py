@@ -9,8 +9,13 @@ import pytest
 import torch
 
 import blackbox as bb
+from blackbox.acquisitions.base import Belief
 from blackbox.errors import ProblemError, StateError, StudyMismatchError, TellError
+from blackbox.optimizers.bayes.region import TrustRegion
 from blackbox.state import pack, unpack
+from blackbox.surrogates.exact import ExactGP
+from blackbox.surrogates.features import Features
+from blackbox.surrogates.model import Data
 
 
 def branin(p):
@@ -219,6 +224,15 @@ def test_init_proposes_the_first_rows_and_learns():
     assert init.asked == 5
 
 
+def test_ids_of_the_initial_design_are_kept_until_their_rows_are_told():
+    optimizer = bb.Bayes(BRANIN, n_init=3, seed=0)
+    rows = optimizer.ask(4)
+    rows = rows.with_columns(**BRANIN.measure(rows))
+    for told, kept in (([1], 2), ([0, 3], 1), ([2], 0)):
+        optimizer.tell(rows.take(np.array(told)))
+        assert len(optimizer.state_dict()["own"]["init_ids"]) == kept
+
+
 def test_wrong_arguments():
     with pytest.raises(ProblemError, match="n_init=-1"):
         bb.Bayes(BRANIN, n_init=-1)
@@ -371,6 +385,28 @@ def test_environment_is_optimized_for_its_risk():
     assert optimizer.recommend()["x"][0] == pytest.approx(0.1, abs=0.07)
 
 
+@pytest.mark.parametrize("recipe", [bb.surrogates.ExactGP(), bb.surrogates.LocalGP()], ids=str)
+def test_the_risk_is_of_scores_whatever_the_recipe_warps(recipe):
+    """The expectation is 5 at x = 0, by way of .01 and 10, and 3 at x = 1: in logs 0 is better."""
+
+    def f(x, w):
+        return np.where(w == "a", 0.01 ** (1 - x), 10.0 ** (1 - x)) * 3**x
+
+    class Drift(bb.Problem):
+        space = bb.Space(bb.Real("x", 0, 1))
+        objectives = [bb.Minimize("f")]
+        environment = bb.Environment(bb.Categorical("w", ["a", "b"]))
+
+        def evaluate(self, p):
+            return float(f(p["x"], p["w"]))
+
+    optimizer = bb.Bayes(Drift(), surrogate=recipe, n_init=0, seed=0)
+    x, w = np.repeat(np.linspace(0, 1, 12), 2), np.tile(["a", "b"], 12)
+    optimizer.tell(bb.Batch({"x": x, "w": w, "f": f(x, w)}))
+    expectation = f(x, "a") + f(x, "b")
+    assert optimizer.recommend()["x"][0] == x[np.argmin(expectation)]
+
+
 class Taste(bb.Problem):
     """Somebody who can say which of two rows is better."""
 
@@ -433,6 +469,21 @@ def test_trust_region_keeps_proposals_near_the_best_row():
     assert np.median(near) < 0.1
     with pytest.raises(ProblemError, match="trust_region"):
         bb.Bayes(bb.problems.ZDT1(4), trust_region=True)
+
+
+def test_trust_region_grows_only_by_rows_better_than_the_initial_design():
+    features = Features(bb.Space(bb.Real("x", 0, 1, size=2)))
+    x, center = features.draw(12, np.random.default_rng(0)), np.full(2, 0.5)
+    region, widths = TrustRegion.of(features), []
+    for best in (10.0, -6.0):
+        scores = np.array([-7.0, best, -7.0, -7.0, *range(-5, 3)])
+        model = ExactGP(warp=False).fit(Data(features, x, scores), None)
+        feasible, nothing = np.ones(12, dtype=bool), np.empty((0, 2))
+        belief = Belief(features, (model,), (), x, scores[:, None], feasible, nothing)
+        box = region.box(belief, center, begun=4)
+        widths.append(float(np.sqrt(np.prod(box.upper - box.lower))))
+    assert widths[0] == pytest.approx(0.8 / 4)  # eight failures
+    assert widths[1] > 0.6  # eight successes, and the cube is an end
 
 
 def test_trust_region_is_a_ball_of_categories_and_a_box_of_whole_numbers():

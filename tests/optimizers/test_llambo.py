@@ -479,14 +479,32 @@ class TestInsideBayes:
         with pytest.raises(ProblemError, match="needs one objective"):
             bb.Bayes(problem, candidates=InRegion(sampler))
 
-    def test_a_space_without_numbers_has_no_region(self) -> None:
-        space = bb.Space(bb.Categorical("a", range(6)), bb.Categorical("b", range(6)))
-        problem = bb.problem(lambda p: float(p["a"] * p["b"]), space, bb.Maximize("f"))
-        runs = []
-        for candidates in (None, InRegion(self.sampler(problem))):
-            optimizer = bb.Bayes(problem, n_init=3, candidates=candidates, seed=0)
-            runs.append(bb.Study(problem, optimizer).run(6).history)
-        assert runs[0] == runs[1]
+    def asked(self, space, rule):
+        """Rows asked for after a good row and many bad ones, which shrink the trust region."""
+        problem = bb.problem(lambda p: 0.0, space, bb.Maximize("f"))
+        advice = rule and rule(bb.Random(problem, seed=0))
+        optimizer = bb.Bayes(problem, n_init=5, candidates=advice, seed=0)
+        rows = space.draw(220, np.random.default_rng(1))
+        optimizer.tell(rows.with_columns(f=-np.arange(220.0)))
+        return optimizer.ask(4)
+
+    @pytest.mark.parametrize(
+        "space",
+        [
+            bb.Space(bb.Simplex("m", 3)),
+            bb.Space(bb.Permutation("p", 7)),
+            bb.Space(bb.Categorical("c", range(300))),
+        ],
+        ids=["shares", "permutation", "name"],
+    )
+    def test_what_the_trust_region_leaves_free_is_accepted(self, space) -> None:
+        assert self.asked(space, InRegion) == self.asked(space, Only)
+
+    def test_the_trust_region_is_a_ball_of_categories(self) -> None:
+        """Of ten names a draw changes more than the one that may change by now."""
+        names = [bb.Categorical(f"c{i}", ["p", "q", "r"]) for i in range(10)]
+        space = bb.Space(*names, bb.Integer("few", 0, 2))
+        assert self.asked(space, InRegion) == self.asked(space, None)
 
     def test_a_silent_model_leaves_bayes_as_it_is(self) -> None:
         problem = branin()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 from blackbox.acquisitions.base import AcquisitionFunction, Belief
 from blackbox.acquisitions.torch.autograd import Autograd, awaited, drawn_seed, sampler, tensor
 from blackbox.surrogates.isolation import isolated
+from blackbox.surrogates.torch.fit import factor
 
 with warnings.catch_warnings():
     # Their imports use parts of PyTorch that it has deprecated.
     warnings.simplefilter("ignore")
     import torch
     from botorch.acquisition.logei import qLogNoisyExpectedImprovement
-    from botorch.acquisition.monte_carlo import qProbabilityOfImprovement, qUpperConfidenceBound
+    from botorch.acquisition.monte_carlo import qProbabilityOfImprovement
     from botorch.acquisition.objective import MCAcquisitionObjective
     from botorch.acquisition.utils import prune_inferior_points
     from botorch.utils.transforms import is_ensemble
@@ -24,6 +26,7 @@ with warnings.catch_warnings():
 _SAMPLES = 512
 _PRUNING = 1024
 _ENSEMBLE = -3  # dimension of the members in samples of an ensemble
+_LEAST = 1e-20  # variance below which a value counts as known
 _SMOOTH = 1e-2  # of the indicator of improvement, in standard deviations of the scores
 
 
@@ -86,16 +89,27 @@ def probability_of_improvement(
     return Autograd(lambda x: torch.log(function(x)), belief.device)
 
 
-def upper_confidence_bound(
-    belief: Belief, beta: float, rng: np.random.Generator
-) -> AcquisitionFunction:
-    """Batch upper confidence bound of a row and the pending ones (Wilson et al. 2017)."""
-    seed = drawn_seed(rng)
-    with isolated(seed, belief.device):
-        function = qUpperConfidenceBound(
-            belief.objectives[0].botorch(belief.device),
-            beta=beta,
-            sampler=sampler(_SAMPLES, seed),
-            X_pending=awaited(belief),
-        )
-    return Autograd(function, belief.device)
+def upper_confidence_bound(belief: Belief, beta: float) -> AcquisitionFunction:
+    """Mean plus ``sqrt(beta)`` deviations, with the pending rows observed at their means.
+
+    That leaves the means where they are. Where c are a row's covariances with the pending ones, at
+    least one, S those among them and v the noise, its variance falls by ``c^T (S + v I)^-1 c``.
+
+    Raises:
+        SingularError: S + v I cannot be factorised.
+    """
+    model, device, root = belief.objectives[0], belief.device, math.sqrt(beta)
+    process, pending = model.botorch(device), tensor(belief.pending, device)
+    with isolated(0, device), torch.no_grad():
+        among = process.posterior(pending).distribution.covariance_matrix
+        lower = factor(among + model.noise * torch.eye(len(pending)).to(among))
+
+    def bound(x: torch.Tensor) -> torch.Tensor:
+        joint = process.posterior(torch.cat([x, pending.expand(len(x), -1, -1)], dim=1))
+        covariance = joint.distribution.covariance_matrix
+        told = torch.linalg.solve_triangular(lower, covariance[:, 1:, :1], upper=False)
+        variance = covariance[:, 0, 0] - (told**2).sum(dim=(1, 2))
+        value: torch.Tensor = joint.mean[:, 0, 0] + root * variance.clamp_min(_LEAST).sqrt()
+        return value
+
+    return Autograd(bound, device)

@@ -33,7 +33,8 @@ class Consultation:
         theirs: (k, d) features of the other's proposals, k >= 1.
         own: finds the row that Bayes would propose by itself, None where none is left.
         belief: what Bayes believes.
-        center: (d,) the best row so far.
+        inside: (k, d) rows to (k,) whether each lies in the trust region around the best row; none
+            does while no row is feasible.
         trial: 1 for the first proposal after the initial design.
         rng: of Bayes.
     """
@@ -42,7 +43,7 @@ class Consultation:
     theirs: Array
     own: Callable[[], Array | None]
     belief: Belief
-    center: Array
+    inside: Callable[[Array], Array]
     trial: int
     rng: np.random.Generator
 
@@ -151,8 +152,9 @@ class Transient(Advice):
 class InRegion(Advice):
     """Accepts the best proposal within the trust region around the best row.
 
-    The region is that of ``Bayes(trust_region=True)``: it needs one objective, and bounds numbers
-    alone, so that in a space without any no proposal is accepted.
+    The region is that of ``Bayes(trust_region=True)``: it needs one objective, and shares,
+    permutations and strings are free. While no row is feasible there is none, and no proposal is
+    accepted.
     """
 
     def checked(self, problem: Problem, init: Optimizer | None) -> None:
@@ -163,18 +165,7 @@ class InRegion(Advice):
             )
 
     def choose(self, asked: Consultation) -> Array | None:
-        from blackbox.optimizers.bayes.region import TrustRegion
-
-        belief = asked.belief
-        if not belief.feasible.any() or not belief.features.numbers.size:
-            return asked.own()
-        region = TrustRegion(max(4, belief.features.width))
-        begun = max(0, len(belief.x) - asked.trial)
-        box = region.box(belief, asked.center, begun)
-        numbers = belief.features.numbers
-        theirs = asked.theirs[:, numbers]
-        inside = (theirs >= box.lower[numbers]) & (theirs <= box.upper[numbers])
-        kept = asked.theirs[inside.all(axis=1)]
+        kept = asked.theirs[asked.inside(asked.theirs)]
         return asked.best(kept) if len(kept) else asked.own()
 
 

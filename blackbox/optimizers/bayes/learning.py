@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 
@@ -152,7 +152,7 @@ class Learning:
     def _recipe(self, name: str, *, warp: bool) -> Surrogate:
         """The surrogate of an outcome: as asked for, or what its data and the device need."""
         if self._surrogate is not None:
-            return self._surrogate
+            return self._surrogate if self._scenarios is None else _unwarped(self._surrogate)
         if self._problem.preference:
             return surrogates.PairwiseGP(device=self._device)
         if name in self._problem.gradients:
@@ -203,6 +203,13 @@ class Learning:
         if commit:
             self._memory[name] = model.memory()
         return model
+
+
+def _unwarped(recipe: Surrogate) -> Surrogate:
+    """The same without its warp, which would bend what a risk adds up."""
+    if is_dataclass(recipe) and any(field.name == "warp" for field in fields(recipe)):
+        return replace(recipe, warp=False)
+    return recipe
 
 
 def _scenarios(problem: Problem, features: Features) -> Scenarios | None:

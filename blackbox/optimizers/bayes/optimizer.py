@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,14 +52,15 @@ class Bayes(Optimizer):
 
     Args:
         problem: up to 5 objectives and any constraints, on any parameters.
-        surrogate: recipe of the models, of ``blackbox.surrogates``; None for the fast engine.
+        surrogate: recipe of the models, of ``blackbox.surrogates``; None for the fast engine. Under
+            an environment its scores are not warped.
         acquisition: recipe of what a row is worth, of ``blackbox.acquisitions``; None chooses by
             the problem.
         prior: earlier studies (or batches with their rows) of the same space and outcomes, from
             whose rows at the target fidelity the models learn as from related tasks.
         n_init: rows of the initial design; rows told from outside count, and it goes on while all
-            outcomes are alike. By default grows with the number of coordinates, from 4 to 20, and
-            has 6 more under an environment; 3 to 27 where it is a descent.
+            outcomes are alike. By default grows with the number of coordinates, from 4 to 20, or
+            from 10 to 20 under an environment; 3 to 27 where it is a descent.
         init: optimizer of the same problem that proposes the initial design; by default the centre
             of the space (names, which have none, are drawn), then Sobol points, or uniform ones
             under linear constraints. From ten numbers on, or with a mixture, where there is one
@@ -107,7 +109,6 @@ class Bayes(Optimizer):
         require("scipy.optimize", "bayes")
         from blackbox.acquisitions.base import need_acquisition
         from blackbox.optimizers.bayes.learning import Learning
-        from blackbox.optimizers.bayes.region import TrustRegion
 
         if device != "cpu":
             check_device("Bayes", device, "bayes")
@@ -144,7 +145,7 @@ class Bayes(Optimizer):
             raise ProblemError(
                 f"Bayes: init={init!r} is for another problem; build it for this one"
             )
-        self._region = TrustRegion.of(self._features) if trust_region else None
+        self._in_region = trust_region
         self._init = init
         self._n_init = n_init
         self._init_left = n_init
@@ -170,7 +171,9 @@ class Bayes(Optimizer):
 
         Returns:
             For each objective and constraint (n,) expected values and (n,) standard deviations of
-            the noise-free outcome, in the user's units.
+            the noise-free outcome, in the user's units. Where the surrogate warps scores, as the
+            default may for one objective, medians and half the widths of the bands of one standard
+            deviation to both sides.
 
         Raises:
             TellError: no row has succeeded yet, so there is no model.
@@ -230,8 +233,8 @@ class Bayes(Optimizer):
         return self._features.decode(np.array(fresh).reshape(-1, self._features.width))
 
     def _tell(self, batch: Batch) -> None:
+        own = [self._init_ids.pop(i, -1) for i in batch["id"].tolist()]
         if self._init_left:
-            own = [self._init_ids.get(i, -1) for i in batch["id"].tolist()]
             self._init.tell(batch.with_columns(id=np.array(own, dtype=np.int64)))
             self._init_left = max(0, self._init_left - int(np.sum(batch["id"] < 0)))
         if self._advice is not None:
@@ -313,7 +316,7 @@ class Bayes(Optimizer):
             try:
                 function = self._acquisition.build(belief, self.rng)
                 incumbents = _incumbents(belief)
-                box = self._box(belief, incumbents[0])
+                box = self._box(belief, incumbents[0]) if self._in_region else None
                 if box is not None:
                     incumbents = incumbents[self._search.inside(incumbents, box)]
 
@@ -325,8 +328,9 @@ class Bayes(Optimizer):
                 theirs = self._advised(taken)
                 if self._advice is None or not len(theirs):
                     return own()
+                inside = partial(self._inside, belief, incumbents[0])
                 trial = max(1, len(taken) - self._n_init + 1)
-                asked = Consultation(function, theirs, own, belief, incumbents[0], trial, self.rng)
+                asked = Consultation(function, theirs, own, belief, inside, trial, self.rng)
                 return self._advice.choose(asked)
             except ArithmeticError:
                 pass  # a row far from all others is worth more than an exception
@@ -342,10 +346,17 @@ class Bayes(Optimizer):
         return x[self._features.feasible(x)] if len(x) else x
 
     def _box(self, belief: Belief, center: Array) -> Box | None:
-        """The trust region, where there is one."""
-        if self._region is None or not belief.feasible.any():
+        """The trust region around a row; none while no row is feasible."""
+        from blackbox.optimizers.bayes.region import TrustRegion
+
+        if not belief.feasible.any():
             return None
-        return self._region.box(belief, center, self._n_init)
+        return TrustRegion.of(self._features).box(belief, center, self._n_init)
+
+    def _inside(self, belief: Belief, center: Array, rows: Array) -> Array:
+        """(k,) whether (k, d) rows lie in the trust region around a row."""
+        box = self._box(belief, center)
+        return np.zeros(len(rows), dtype=bool) if box is None else self._search.inside(rows, box)
 
     def _looked_at(self) -> Belief:
         belief = self._learning.belief(self._told, self._encode(self.pending), commit=False)

@@ -65,13 +65,15 @@ class TrustRegion:
         Args:
             belief: of one objective.
             center: features of the best row.
-            begun: rows of the initial design, whose scores say nothing about the region.
+            begun: rows of the initial design: no successes or failures of the region, but what it
+                has to better is the best of them.
         """
         features, model = belief.features, belief.objectives[0]
         scores = np.where(belief.feasible, belief.scores[:, 0], belief.scores[:, 0].min())
-        length = self.length(scores[begun:])
+        begun = max(begun, 1)
+        length = self.length(np.append(scores[:begun].max(), scores[begun:]))
         half = np.full(features.width, 0.5 * length)
-        if isinstance(model, ExactModel):
+        if isinstance(model, ExactModel) and features.numbers.size:
             lengths = np.clip(model.posterior.kernel.reach, 0.1, _FLAT)
             half[features.numbers] *= lengths / np.exp(np.log(lengths).mean())
         lower, upper = np.clip(center - half, 0.0, 1.0), np.clip(center + half, 0.0, 1.0)

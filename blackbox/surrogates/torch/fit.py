@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from blackbox.batch import Array
+from blackbox.surrogates.isolation import NUMERICAL_ERRORS
 from blackbox.surrogates.likelihood import NOISE_FLOOR, NOISE_PRIOR, NOISY_PRIOR
 from blackbox.surrogates.posterior import SingularError
 
@@ -17,23 +18,13 @@ with warnings.catch_warnings():
     # Their imports use parts of PyTorch that it has deprecated.
     warnings.simplefilter("ignore")
     import torch
-    from botorch.exceptions.errors import ModelFittingError
     from botorch.optim.fit import fit_gpytorch_mll_scipy
     from botorch.utils.constraints import LogTransformedInterval
     from gpytorch.likelihoods import GaussianLikelihood
     from gpytorch.mlls import MarginalLogLikelihood
     from gpytorch.priors import NormalPrior, Prior
-    from linear_operator.utils.errors import NanError, NotPSDError
     from torch import Tensor
 
-#: What a covariance matrix that cannot be factorised raises.
-NUMERICAL_ERRORS = (
-    ArithmeticError,
-    torch.linalg.LinAlgError,  # type: ignore[attr-defined]
-    NanError,
-    NotPSDError,
-    ModelFittingError,
-)
 Values = Mapping[str, Array]
 
 _NOISE_MOST = 10.0  # variance of z
@@ -111,7 +102,7 @@ def maximise(
             result = fit_gpytorch_mll_scipy(
                 mll, bounds=dict(bounds or {}), options={"maxiter": iterations, **_OPTIONS}
             )
-        except NUMERICAL_ERRORS:
+        except (ArithmeticError, *NUMERICAL_ERRORS):
             continue
         loss = float(result.fval)
         if loss < best:
