@@ -14,7 +14,7 @@ from blackbox import acquisitions
 from blackbox.acquisitions.base import Limit
 from blackbox.acquisitions.confidence import UCB
 from blackbox.acquisitions.entropy import MES, log_mes
-from blackbox.acquisitions.feasibility import Feasibly, LogFeasibility
+from blackbox.acquisitions.feasibility import Feasibly, LogFeasibility, success_limit
 from blackbox.acquisitions.improvement import EI, PI
 from blackbox.acquisitions.knowledge import KnowledgeGradient, NoisyEI
 from blackbox.acquisitions.lines import log_gain
@@ -74,6 +74,16 @@ def test_constraints_multiply_by_their_probability():
     model.noise = before
     deviation = np.hypot(deviation, model.outcomes.scale)
     np.testing.assert_allclose(wider, norm.logcdf((0.3 - mean) / deviation), rtol=1e-6)
+
+
+def test_success_is_a_limit_that_likely_holds_next_to_rows_that_succeeded():
+    x = PLANE.draw(20, np.random.default_rng(0))
+    ok = x[:, 0] > 0.5
+    limit = success_limit(PLANE, x, ok, lambda recipe, data: recipe.fit(data, None))
+    assert (limit.lower, limit.upper) == (0.0, np.inf)
+    likely = np.exp(LogFeasibility((limit,)).values(np.array([[0.05, 0.5], [0.95, 0.5]])))
+    assert likely[0] < 0.1
+    assert likely[1] > 0.9
 
 
 def test_ei_and_pi_without_noise_are_the_textbook_ones():
