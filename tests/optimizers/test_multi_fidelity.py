@@ -150,7 +150,8 @@ def test_costs_are_learnt_from_past_runs():
     past = bb.Batch({"params": np.array([1e6, 1e6, 1e9]), "seconds": np.array([1.0, 3.0, 200.0])})
     optimizer = MultiFidelityBayes(Free(), cost=past, seed=0)
     costs = optimizer._price.at(np.zeros((1, 4)), np.array([1e6, 6e7, 1e9]))[0]
-    np.testing.assert_allclose(costs, [2.0, 20.0, 200.0])
+    # From 2 to 200 over a factor of 1000: the power is log 100 / log 1000 = 2/3.
+    np.testing.assert_allclose(costs, [2.0, 2.0 * 60.0 ** (2 / 3), 200.0])
     assert set(run(optimizer, 4.0, most=4)) == {1e6}
     for wrong, match in (
         (past.drop("seconds"), "'cost' or 'seconds'"),
@@ -159,6 +160,40 @@ def test_costs_are_learnt_from_past_runs():
     ):
         with pytest.raises(ProblemError, match=match):
             MultiFidelityBayes(Free(), cost=wrong, seed=0)
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        bb.Ordinal("s", [1, 2, 8, 100]),
+        bb.Integer("s", 1, 100),
+        bb.Real("s", 1, 100),
+        bb.Real("s", 1, 100, log=True),
+    ],
+    ids=str,
+)
+def test_learnt_costs_are_a_power_law_of_the_fidelity_between_runs_and_beyond(parameter):
+    problem = bb.problem(
+        lambda p: p["x"], bb.Space(bb.Real("x", 0, 1)), fidelity=bb.Fidelity(parameter, target=100)
+    )
+    values = parameter.check(np.array([1, 2, 8, 100]))
+    for known in ([2, 8], [2, 100], [1, 8, 100]):
+        runs = bb.Batch({"s": np.array(known), "cost": 3.0 * np.array(known) ** 1.5})
+        price = MultiFidelityBayes(problem, cost=runs, seed=0)._price
+        np.testing.assert_allclose(price.at(np.zeros((1, 1)), values)[0], 3.0 * values**1.5)
+    one = bb.Batch({"s": np.array([2]), "cost": np.array([7.0])})
+    price = MultiFidelityBayes(problem, cost=one, seed=0)._price
+    np.testing.assert_allclose(price.at(np.zeros((1, 1)), values)[0], 7.0)
+
+
+@pytest.mark.parametrize("names", [["a", "b", "c"], [-1, 0, 1]])
+def test_learnt_costs_of_a_fidelity_without_powers_go_by_its_place(names):
+    fidelity = bb.Fidelity(bb.Ordinal("s", names), target=names[2])
+    problem = bb.problem(lambda p: p["x"], bb.Space(bb.Real("x", 0, 1)), fidelity=fidelity)
+    runs = bb.Batch({"s": np.array(names)[[0, 2]], "cost": np.array([1.0, 100.0])})
+    price = MultiFidelityBayes(problem, cost=runs, seed=0)._price
+    costs = price.at(np.zeros((1, 1)), np.array(names))[0]
+    np.testing.assert_allclose(costs, [1.0, 10.0, 100.0])
 
 
 def test_candidates_are_all_that_is_proposed_and_each_once():
