@@ -401,6 +401,21 @@ def test_one_fidelity_alone_is_bayesian_optimization():
     assert optimizer.evidence == {0.0: 0.0}
 
 
+def test_of_two_designs_worth_the_same_the_cheaper_is_proposed_without_a_fidelity_too():
+    def proposed(cost):
+        problem = bb.problem(
+            lambda p: -((p["x"] - 0.5) ** 2), bb.Space(bb.Real("x", 0, 1)), cost=cost
+        )
+        pool = bb.Batch({"x": np.array([0.25, 0.5, 0.75])})
+        optimizer = MultiFidelityBayes(problem, candidates=pool, n_init=0, seed=0)
+        middle = pool[1:2]
+        optimizer.tell(middle.with_columns(**problem.measure(middle)))
+        return optimizer.ask()["x"][0]
+
+    assert proposed(lambda batch: 1.0 + batch["x"]) == 0.25
+    assert proposed(lambda batch: 2.0 - batch["x"]) == 0.75
+
+
 @pytest.mark.parametrize("wrong", [{"n_init": -1}, {"least_gain": -1.0}, {"weights": [1, 2]}])
 def test_arguments_are_checked(wrong):
     with pytest.raises(ProblemError, match=next(iter(wrong))):

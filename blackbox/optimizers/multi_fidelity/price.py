@@ -43,9 +43,11 @@ class Price:
         fidelity = self._problem.fidelity
         if self._table is not None:
             return np.broadcast_to(self._between(values), (len(points), len(values)))
-        if fidelity is None or not self._problem.has_cost:
+        if not self._problem.has_cost:
             return np.ones((len(points), len(values)))
         rows = self._features.decode(points)
+        if fidelity is None:
+            return self._problem.costs(rows)[:, None]
         columns = [
             self._problem.costs(rows.with_columns(**{fidelity.name: np.full(len(points), value)}))
             for value in values
