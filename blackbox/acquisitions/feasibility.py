@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import erfcx, ndtr
 
 from blackbox.acquisitions.base import AcquisitionFunction, Belief, Limit, Widening
@@ -26,6 +27,7 @@ _LOG_ROOT = 0.5 * np.log(2.0 * np.pi)
 _FAR = 1e100  # bounds beyond are as good as infinite
 _NARROW = 1e-5  # deviations between bounds that nearly meet
 _LEAST = 1e-250
+_LIKELY = math.log(0.5)  # of feasibility, for a row to count as feasible
 
 #: Standard error of the labels +1 and -1 of success: without one the process would bend itself
 #: through every step from one to the other, and know nothing between them.
@@ -138,6 +140,10 @@ class LogFeasibility:
 
     def values(self, points: Array) -> Array:
         return self._sum(points, slopes=False)[0]
+
+    def likely(self, points: Array) -> npt.NDArray[np.bool_]:
+        """(m,) whether it is more likely than not that every limit holds."""
+        return self.values(points) > _LIKELY
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
         return self._sum(points, slopes=True)

@@ -21,6 +21,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, TypeAlias
 
 import numpy as np
@@ -29,6 +30,7 @@ import numpy.typing as npt
 from blackbox.acquisitions.base import Limit
 from blackbox.acquisitions.feasibility import LogFeasibility
 from blackbox.acquisitions.normal import normals
+from blackbox.acquisitions.search import keys
 from blackbox.batch import Array
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.multi_fidelity import FidelityModel, Views
@@ -48,7 +50,7 @@ class Prospect:
         weights: (J,) of the objectives in what is maximised.
         limits: what must hold at the target.
         x: (n, d) designs told, at whatever fidelity.
-        feasible: (n,) whether they may be the best: they satisfy the constraints.
+        feasible: (n,) whether they may be the best: they satisfy the constraints at the target.
         levels: (L,) fidelities that may be proposed, the target last.
         index: (L,) their places among all fidelities.
         costs: of (m, d) designs at these, (m, L).
@@ -71,10 +73,22 @@ class Prospect:
     pool: Array | None = None
 
     def choices(self, rng: np.random.Generator) -> Array:
-        """(N, d) designs told, and feasible draws or the pool."""
-        if self.pool is not None:
-            return self.pool
-        return np.concatenate([self.x, self.features.draw(_POOL, rng)])
+        """(N, d) designs told and draws, or the pool: those that may be the best, if any may."""
+        points = self.pool
+        if points is None:
+            points = np.concatenate([self.x, self.features.draw(_POOL, rng)])
+        may = self.may(points)
+        return points[may] if may.any() else points
+
+    @cached_property
+    def eligible(self) -> Array:
+        """(k, d) designs told, or those of the pool, that may be the best; perhaps none."""
+        points = self.x if self.pool is None else self.pool
+        return points[self.may(points)]
+
+    def may(self, points: Array) -> npt.NDArray[np.bool_]:
+        """(m,) whether designs may be the best: as is known of those told, else as is likely."""
+        return probably_feasible(points, self.x, self.feasible, self.limits)
 
 
 class Target:
@@ -203,12 +217,15 @@ class PerCost:
         prospect: what is believed.
         gain: what an evaluation is worth.
         taken: of (m, d) designs, whether each was evaluated at each of all levels, or will be.
+
+    Attributes:
+        blind: whether no design may be the best, so that there is nothing to improve on yet.
     """
 
     def __init__(self, prospect: Prospect, gain: Gain, taken: Callable[[Array], Array]) -> None:
         self._gain, self._prospect, self._taken = gain, prospect, taken
         self._limits = LogFeasibility(prospect.limits) if prospect.limits else None
-        self._blind = bool(prospect.limits) and not prospect.feasible.any()
+        self.blind = bool(prospect.limits) and not len(prospect.eligible)
 
     def gone(self, points: Array) -> npt.NDArray[np.bool_]:
         """(m,) designs that cannot be evaluated at any level any more."""
@@ -225,7 +242,7 @@ class PerCost:
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
         table, pull = self._table(points)
         values, gradients = table.max(axis=1), np.zeros(points.shape)
-        if not self._blind:
+        if not self.blind:
             gradients = pull(table.argmax(axis=1))
         if self._limits is not None:
             log, slope = self._limits.values_and_gradients(points)
@@ -238,7 +255,7 @@ class PerCost:
 
     def _table(self, points: Array) -> tuple[Array, Pull]:
         gains, pull = self._gain.at(points)
-        if self._blind:  # there is nothing to improve on yet
+        if self.blind:
             gains = np.zeros(gains.shape)
         rates = gains - np.log(np.maximum(self._prospect.costs(points), 1e-300))
         return np.where(self._closed(points), -np.inf, rates), pull
@@ -263,8 +280,19 @@ class Expected:
         return seen.mean, seen.pull(one, np.zeros(len(points)), nothing, None)
 
 
+def probably_feasible(
+    points: Array, x: Array, feasible: Array, limits: tuple[Limit, ...]
+) -> npt.NDArray[np.bool_]:
+    """(m,) whether designs are feasible: as (n,) is known of (n, d) x, else if that is likely."""
+    if not limits:
+        return np.ones(len(points), dtype=bool)
+    here, there = keys(points), keys(x)
+    likely = LogFeasibility(limits).likely(points)
+    return np.where(np.isin(here, there), np.isin(here, there[feasible]), likely)
+
+
 def eligible(prospect: Prospect) -> Array:
-    """(k, d) designs that may be the best: told and feasible, or those of the pool."""
-    if prospect.pool is not None:
-        return prospect.pool
-    return prospect.x[prospect.feasible] if prospect.feasible.any() else prospect.x
+    """(k, d) designs to improve on: those that may be the best, where none may all there are."""
+    if len(prospect.eligible):
+        return prospect.eligible
+    return prospect.x if prospect.pool is None else prospect.pool

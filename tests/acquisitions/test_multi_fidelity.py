@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import blackbox as bb
+from blackbox.acquisitions.base import Limit
 from blackbox.acquisitions.entropy import log_mes
 from blackbox.acquisitions.fidelity_gains import (
     FidelityKG,
@@ -151,6 +154,29 @@ def test_a_cheaper_fidelity_never_tells_more_and_a_pending_row_takes_away():
     left = Target(waiting).views(points, waiting.levels)
     assert (left.variance <= free.variance * (1 + 1e-6)).all()
     np.testing.assert_allclose(left.mean, free.mean, atol=1e-8)
+
+
+def limited(seen, lower, feasible):
+    """The same where the first outcome has a lower limit, and whether designs told are feasible."""
+    return replace(seen, limits=(Limit(seen.models[0], lower, np.inf),), feasible=feasible)
+
+
+def test_choices_are_designs_known_or_likely_to_be_feasible():
+    seen, rng = prospect(objectives=1, pending=0), np.random.default_rng
+    every = seen.choices(rng(1))
+    known = np.arange(len(seen.x)) % 2 == 0
+    mean = seen.models[0].predict(every)[0]
+    found = limited(seen, float(np.median(mean)), known).choices(rng(1))
+    n = len(seen.x)
+    expected = np.concatenate([known, mean[n:] > np.median(mean)])
+    np.testing.assert_array_equal(found, every[expected])
+    pool = every[::3]
+    of_pool = limited(replace(seen, pool=pool), float(np.median(mean)), known)
+    np.testing.assert_array_equal(of_pool.choices(rng(1)), pool[expected[::3]])
+    np.testing.assert_array_equal(of_pool.eligible, pool[expected[::3]])
+    nothing = limited(seen, 1e9, known & False)
+    assert not len(nothing.eligible)
+    assert len(nothing.choices(rng(1))) == len(every)
 
 
 def test_what_is_taken_is_never_chosen():

@@ -416,6 +416,81 @@ def test_of_two_designs_worth_the_same_the_cheaper_is_proposed_without_a_fidelit
     assert proposed(lambda batch: 2.0 - batch["x"]) == 0.75
 
 
+class Limited(bb.Problem):
+    """``f = x`` where ``x <= 0.5`` is feasible at the target."""
+
+    space = bb.Space(bb.Real("x", 0, 1))
+    objectives = (bb.Maximize("f"),)
+    constraints = (bb.Constraint("c", upper=0.0),)
+    fidelity = bb.Fidelity(bb.Ordinal("r", [1, 4]), target=4)
+
+    def cost(self, batch):
+        return batch["r"] / 4.0
+
+    def evaluate(self, p):
+        return {"f": p["x"], "c": p["x"] - 0.5}
+
+
+GRID = np.linspace(0.0, 1.0, 9)
+
+
+def told_limited(x, r, c, *, f=None, pool=None, **options):
+    candidates = None if pool is None else bb.Batch({"x": pool})
+    optimizer = MultiFidelityBayes(Limited(), seed=0, n_init=0, candidates=candidates, **options)
+    optimizer.tell(bb.Batch({"x": x, "r": r, "f": x if f is None else f, "c": c}))
+    return optimizer
+
+
+@pytest.mark.parametrize(
+    "pool", [None, GRID, np.linspace(0.0, 1.0, 33)], ids=["all", "told", "more"]
+)
+class TestConstraints:
+    def test_what_breaks_one_at_the_target_is_not_recommended(self, pool):
+        optimizer = told_limited(GRID, np.full(9, 4), GRID - 0.5, pool=pool)
+        assert optimizer.recommend()["x"][0] == 0.5
+        assert all(x <= 0.5 for x in optimizer.recommend("pareto")["x"])
+
+    def test_the_target_decides_where_a_cheap_fidelity_says_otherwise(self, pool):
+        x, r = np.tile(GRID, 2), np.repeat([1, 4], 9)
+        for cheap in (-1.0, 1.0):
+            c = np.concatenate([np.full(9, cheap), GRID - 0.5])
+            assert told_limited(x, r, c, pool=pool).recommend()["x"][0] == 0.5
+
+    def test_of_designs_told_cheaply_alone_the_model_of_the_target_decides(self, pool):
+        at = GRID[::2]  # cheap rows break the limit by 1 less
+        x, r = np.concatenate([GRID, at]), np.repeat([1, 4], [9, 5])
+        c = np.concatenate([GRID - 1.5, at - 0.55])
+        found = told_limited(x, r, c, pool=pool).recommend()["x"][0]
+        assert found <= 0.55
+        assert found >= 0.5
+
+    def test_before_the_target_what_was_told_decides(self, pool):
+        assert told_limited(GRID, np.full(9, 1), GRID - 0.5, pool=pool).recommend()["x"][0] == 0.5
+
+    def test_nothing_is_recommended_where_nothing_is_feasible(self, pool):
+        optimizer = told_limited(GRID, np.full(9, 4), GRID + 0.5, pool=pool)
+        assert not len(optimizer.recommend())
+
+    def test_what_failed_at_the_target_is_not_recommended(self, pool):
+        x, r = np.append(GRID, 1.0), np.append(np.full(9, 1), 4)
+        f = np.append(GRID, np.nan)
+        assert told_limited(x, r, x - 2.0, f=f, pool=pool).recommend()["x"][0] < 1.0
+
+
+def test_a_design_drawn_into_the_region_has_to_be_feasible_there():
+    class LimitedMixture(Mixture):
+        constraints = (bb.Constraint("c", upper=0.0),)
+
+    mix = np.concatenate([np.eye(4), np.full((1, 4), 0.25)])  # the first holds, far outside
+    rows = bb.Batch(
+        {"mix": mix, "params": np.full(5, 1e9), "loss": mix[:, 1], "c": 0.6 - mix[:, 0]}
+    )
+    for region, recommended in ((None, 1), (NearShares({"mix": np.full(4, 0.25)}, 0.05), 0)):
+        optimizer = MultiFidelityBayes(LimitedMixture(), region=region, n_init=0, seed=0)
+        optimizer.tell(rows)
+        assert len(optimizer.recommend()) == recommended
+
+
 @pytest.mark.parametrize("wrong", [{"n_init": -1}, {"least_gain": -1.0}, {"weights": [1, 2]}])
 def test_arguments_are_checked(wrong):
     with pytest.raises(ProblemError, match=next(iter(wrong))):

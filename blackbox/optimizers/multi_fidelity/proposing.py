@@ -117,7 +117,11 @@ class Proposing:
     def eligible(self, prospect: Prospect) -> Array:
         """(k, d) designs that may be the best, inside the region."""
         points = eligible(prospect)
-        return points if self._region is None else np.unique(self.inside(points), axis=0)
+        if self._region is None:
+            return points
+        points = np.unique(self.inside(points), axis=0)
+        may = prospect.may(points)  # of a design drawn in, another one is known
+        return points[may] if may.any() else points
 
     def inside(self, points: Array) -> Array:
         """(m, d) designs drawn into the region."""
