@@ -249,6 +249,23 @@ class PerCost:
             values, gradients = values + log, gradients + slope
         return values, gradients
 
+    def _insight(self, points: Array) -> Array:
+        """(m, L) logs of what levels tell of the limits, as shares of what the target would.
+
+        Else what is cheap and tells nothing would be bought for ever. The slope is left out, as
+        that of costs.
+        """
+        limits, levels = self._prospect.limits, self._prospect.levels
+        shares = np.zeros((len(points), len(levels)))
+        for limit in limits:
+            if isinstance(limit.model, FidelityModel):
+                views = limit.model.views(points, levels)
+                told = np.maximum(views.cross**2 / views.seen, _LEAST)
+                shares += np.minimum(told / told[:, -1:], 1.0)
+            else:  # whether an evaluation fails is taken to be the same at every level
+                shares += 1.0
+        return np.log(shares / len(limits))
+
     def _closed(self, points: Array) -> Array:
         """(m, L) levels at which designs cannot be evaluated any more."""
         return np.asarray(self._taken(points)[:, self._prospect.index])
@@ -256,7 +273,7 @@ class PerCost:
     def _table(self, points: Array) -> tuple[Array, Pull]:
         gains, pull = self._gain.at(points)
         if self.blind:
-            gains = np.zeros(gains.shape)
+            gains = self._insight(points)
         rates = gains - np.log(np.maximum(self._prospect.costs(points), 1e-300))
         return np.where(self._closed(points), -np.inf, rates), pull
 

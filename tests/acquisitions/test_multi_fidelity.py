@@ -179,6 +179,20 @@ def test_choices_are_designs_known_or_likely_to_be_feasible():
     assert len(nothing.choices(rng(1))) == len(every)
 
 
+@pytest.mark.parametrize("recipe", [TargetEI(), FidelityMES(8), FidelityKG()], ids=str)
+def test_where_nothing_is_feasible_levels_are_worth_what_they_tell_of_the_limits(recipe):
+    seen = prospect(objectives=1, pending=0)
+    seen = limited(seen, 1e9, np.zeros(len(seen.x), dtype=bool))
+    gain = recipe.build(seen, Target(seen), np.random.default_rng(0))
+    points = seen.features.draw(5, np.random.default_rng(5))
+    function = PerCost(seen, gain, nothing_taken)
+    assert function.blind
+    views = seen.models[0].views(points, seen.levels)
+    told = views.cross**2 / views.seen
+    expected = told / told[:, -1:] / COSTS
+    np.testing.assert_allclose(np.exp(function.table(points)), expected)
+
+
 def test_what_is_taken_is_never_chosen():
     seen = prospect()
     gain = TargetEI().build(seen, Target(seen), np.random.default_rng(0))
