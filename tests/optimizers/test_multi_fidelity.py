@@ -470,6 +470,8 @@ class TestConstraints:
     def test_nothing_is_recommended_where_nothing_is_feasible(self, pool):
         optimizer = told_limited(GRID, np.full(9, 4), GRID + 0.5, pool=pool)
         assert not len(optimizer.recommend())
+        with pytest.raises(TellError, match="tell a feasible one"):
+            optimizer.replicates(bb.Batch({"x": np.array([0.1, 0.2])}))
 
     def test_what_failed_at_the_target_is_not_recommended(self, pool):
         x, r = np.append(GRID, 1.0), np.append(np.full(9, 1), 4)

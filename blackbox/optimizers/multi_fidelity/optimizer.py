@@ -199,10 +199,15 @@ class MultiFidelityBayes(Optimizer):
         infinity where no difference is expected.
 
         Raises:
-            TellError: no row has succeeded yet.
+            TellError: no row has succeeded yet, or no design is recommended.
             SpaceError: a row lies outside the space.
         """
         models, best = self._looked_at().models, self._encode(self.recommend())
+        if not len(best):
+            raise TellError(
+                "MultiFidelityBayes: replicates compares with the recommended design, and none is "
+                "feasible so far; tell a feasible one"
+            )
         x = self._features.encode(self.problem.space.check(batch))
         parts = self._weights * [m.outcomes.scale for m in models]
         means = np.column_stack([m.means(np.concatenate([best, x])) for m in models]) @ parts
