@@ -479,6 +479,12 @@ class TestConstraints:
         assert told_limited(x, r, x - 2.0, f=f, pool=pool).recommend()["x"][0] < 1.0
 
 
+@pytest.mark.parametrize("c", [GRID + 0.5, GRID - 0.5], ids=["infeasible", "feasible"])
+def test_the_least_gain_stops_nothing_before_a_design_is_feasible(c):
+    optimizer = told_limited(GRID, np.full(9, 4), c, least_gain=1e6)
+    assert len(optimizer.ask()) == (c > 0).all()
+
+
 def test_a_design_drawn_into_the_region_has_to_be_feasible_there():
     class LimitedMixture(Mixture):
         constraints = (bb.Constraint("c", upper=0.0),)

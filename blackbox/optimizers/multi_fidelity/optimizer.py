@@ -58,7 +58,7 @@ class MultiFidelityBayes(Optimizer):
         n_init: rows of the initial design, at the cheapest fidelity; by default grows with the
             number of coordinates. They cost at most half an evaluation at the target.
         least_gain: expected gain per unit of cost below which nothing is proposed any more, in the
-            objective's unit (of ``FidelityMES`` in nats); 0 never stops.
+            objective's unit (of ``FidelityMES`` in nats), once a design is feasible; 0 never stops.
         seed: seeds the optimizer's only generator.
 
     Raises:

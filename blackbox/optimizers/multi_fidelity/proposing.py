@@ -70,7 +70,9 @@ class Proposing:
         table = function.table(row[None])[0]
         level = int(np.argmax(table))
         unit = target.unit if self._acquisition.in_units else 1.0
-        if not np.isfinite(table[level]) or np.exp(table[level]) * unit < self._least:
+        if not np.isfinite(table[level]):
+            return None
+        if not function.blind and np.exp(table[level]) * unit < self._least:
             return None
         return row, int(prospect.index[level])
 
