@@ -143,6 +143,21 @@ def test_among_candidates_a_guess_has_to_be_better_by_a_part_of_its_deviation(se
     assert worst[best] <= worst[:4].min() + 1e-9
 
 
+@pytest.mark.parametrize(
+    ("cheap", "level", "rows"), [(0.01, 1e6, 8), (0.2, 1e6, 2), (0.6, 1e9, 8)], ids=str
+)
+def test_the_initial_design_is_cheap_or_at_the_target(cheap, level, rows):
+    class Priced(Mixture):
+        def cost(self, batch):
+            return np.where(
+                batch["params"] == 1e9, 1.0, np.where(batch["params"] == 1e6, cheap, 0.9)
+            )
+
+    optimizer = MultiFidelityBayes(Priced(), n_init=8, seed=0)
+    assert optimizer.ask(rows)["params"].tolist() == [level] * rows
+    assert optimizer._beginning()[1] == rows
+
+
 def test_costs_are_learnt_from_past_runs():
     class Free(Mixture):
         cost = None  # the problem does not say

@@ -55,8 +55,9 @@ class MultiFidelityBayes(Optimizer):
         candidates: rows to choose from, a Batch of designs and perhaps their fidelity; None takes
             the whole space at every fidelity.
         region: a trust region around natural shares; None for none.
-        n_init: rows of the initial design, at the cheapest fidelity; by default grows with the
-            number of coordinates. They cost at most half an evaluation at the target.
+        n_init: rows of the initial design; by default grows with the number of coordinates. They
+            are at the cheapest fidelity, so few that they cost at most half an evaluation at the
+            target; where no fidelity is cheaper than that half, all of them are at the target.
         least_gain: expected gain per unit of cost below which nothing is proposed any more, in the
             objective's unit (of ``FidelityMES`` in nats), once a design is feasible; 0 never stops.
         seed: seeds the optimizer's only generator.
