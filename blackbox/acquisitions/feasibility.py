@@ -8,20 +8,30 @@ succeeds is one more of them: least-squares classification (Rasmussen and Willia
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import erfcx, ndtr
 
 from blackbox.acquisitions.base import AcquisitionFunction, Belief, Limit, Widening
 from blackbox.batch import Array
+from blackbox.surrogates.exact import ExactGP
+from blackbox.surrogates.features import Features
+from blackbox.surrogates.model import Data, Model, Surrogate
 
 _LOG_ROOT = 0.5 * np.log(2.0 * np.pi)
 _FAR = 1e100  # bounds beyond are as good as infinite
 _NARROW = 1e-5  # deviations between bounds that nearly meet
 _LEAST = 1e-250
+_LIKELY = math.log(0.5)  # of feasibility, for a row to count as feasible
+
+#: Standard error of the labels +1 and -1 of success: without one the process would bend itself
+#: through every step from one to the other, and know nothing between them.
+_LABEL = 0.5
 
 
 def within(mean: Array, deviation: Array, lower: Array, upper: Array) -> tuple[Array, Array, Array]:
@@ -81,6 +91,21 @@ def _mills(z: Array) -> Array:
     return np.asarray(np.sqrt(np.pi / 2.0) * erfcx(-z / np.sqrt(2.0)))
 
 
+def success_limit(
+    features: Features, x: Array, ok: Array, fit: Callable[[Surrogate, Data], Model]
+) -> Limit:
+    """That an evaluation succeeds, from rows of which some failed.
+
+    Args:
+        features: the coordinates of rows.
+        x: (n, d) rows.
+        ok: (n,) which of them succeeded.
+        fit: fits a recipe to data, going on from its last fit.
+    """
+    labels, noise = np.where(ok, 1.0, -1.0), np.full(len(x), _LABEL)
+    return Limit(fit(ExactGP(warp=False), Data(features, x, labels, noise=noise)), 0.0, math.inf)
+
+
 def constrained(belief: Belief, build: Callable[[], AcquisitionFunction]) -> AcquisitionFunction:
     """An acquisition plus the log of the probability that every limit holds.
 
@@ -115,6 +140,10 @@ class LogFeasibility:
 
     def values(self, points: Array) -> Array:
         return self._sum(points, slopes=False)[0]
+
+    def likely(self, points: Array) -> npt.NDArray[np.bool_]:
+        """(m,) whether it is more likely than not that every limit holds."""
+        return self.values(points) > _LIKELY
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
         return self._sum(points, slopes=True)

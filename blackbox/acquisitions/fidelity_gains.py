@@ -168,8 +168,8 @@ def log_information(mean: Array, variance: Array, told: Array, maxima: Array) ->
 class FidelityKG(FidelityAcquisition):
     """Expected rise of the target's greatest posterior mean (Frazier 2018, section 4.2).
 
-    Over a finite set of designs, as ``KnowledgeGradient``; of several outcomes what an evaluation
-    tells about its own design is followed.
+    Over a finite set of designs, as ``KnowledgeGradient``, without those that probably break a
+    constraint; of several outcomes what an evaluation tells about its own design is followed.
     """
 
     def build(self, prospect: Prospect, target: Target, rng: np.random.Generator) -> Gain:

@@ -31,7 +31,6 @@ from blackbox.surrogates.posterior import Posterior
 _FANTASIES = 16
 _BASELINE = 256  # evaluated rows to choose from, those of the highest means
 _CHUNK = 2**20  # numbers in one matrix
-_LIKELY = math.log(0.5)  # of feasibility, for a row to be a choice
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class KnowledgeGradient(Acquisition):
         else:
             choices = belief.features.draw(self.candidates, rng)
         if belief.limits:
-            choices = choices[LogFeasibility(belief.limits).values(choices) > _LIKELY]
+            choices = choices[LogFeasibility(belief.limits).likely(choices)]
         choices = np.concatenate([_evaluated(model, belief), choices])
         return Gain(model, fantasised(model, belief, rng), choices)
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, TypeAlias
 
 import numpy as np
@@ -28,6 +29,7 @@ import numpy.typing as npt
 from blackbox.acquisitions.base import Limit
 from blackbox.acquisitions.feasibility import LogFeasibility
 from blackbox.acquisitions.normal import normals
+from blackbox.acquisitions.search import keys
 from blackbox.batch import Array
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.multi_fidelity import FidelityModel, Views
@@ -47,7 +49,7 @@ class Prospect:
         weights: (J,) of the objectives in what is maximised.
         limits: what must hold at the target.
         x: (n, d) designs told, at whatever fidelity.
-        feasible: (n,) whether they may be the best: they satisfy the constraints.
+        feasible: (n,) whether they may be the best: they satisfy the constraints at the target.
         levels: (L,) fidelities that may be proposed, the target last.
         index: (L,) their places among all fidelities.
         costs: of (m, d) designs at these, (m, L).
@@ -70,10 +72,22 @@ class Prospect:
     pool: Array | None = None
 
     def choices(self, rng: np.random.Generator) -> Array:
-        """(N, d) designs told, and feasible draws or the pool."""
-        if self.pool is not None:
-            return self.pool
-        return np.concatenate([self.x, self.features.draw(_POOL, rng)])
+        """(N, d) designs told and draws, or the pool: those that may be the best, if any may."""
+        points = self.pool
+        if points is None:
+            points = np.concatenate([self.x, self.features.draw(_POOL, rng)])
+        may = self.may(points)
+        return points[may] if may.any() else points
+
+    @cached_property
+    def eligible(self) -> Array:
+        """(k, d) designs told, or those of the pool, that may be the best; perhaps none."""
+        points = self.x if self.pool is None else self.pool
+        return points[self.may(points)]
+
+    def may(self, points: Array) -> npt.NDArray[np.bool_]:
+        """(m,) whether designs may be the best: as is known of those told, else as is likely."""
+        return probably_feasible(points, self.x, self.feasible, self.limits)
 
 
 class Target:
@@ -201,12 +215,15 @@ class PerCost:
         prospect: what is believed.
         gain: what an evaluation is worth.
         taken: of (m, d) designs, whether each was evaluated at each of all levels, or will be.
+
+    Attributes:
+        blind: whether no design may be the best, so that there is nothing to improve on yet.
     """
 
     def __init__(self, prospect: Prospect, gain: Gain, taken: Callable[[Array], Array]) -> None:
         self._gain, self._prospect, self._taken = gain, prospect, taken
         self._limits = LogFeasibility(prospect.limits) if prospect.limits else None
-        self._blind = bool(prospect.limits) and not prospect.feasible.any()
+        self.blind = bool(prospect.limits) and not len(prospect.eligible)
 
     def gone(self, points: Array) -> npt.NDArray[np.bool_]:
         """(m,) designs that cannot be evaluated at any level any more."""
@@ -223,12 +240,29 @@ class PerCost:
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
         table, pull = self._table(points)
         values, gradients = table.max(axis=1), np.zeros(points.shape)
-        if not self._blind:
+        if not self.blind:
             gradients = pull(table.argmax(axis=1))
         if self._limits is not None:
             log, slope = self._limits.values_and_gradients(points)
             values, gradients = values + log, gradients + slope
         return values, gradients
+
+    def _insight(self, points: Array) -> Array:
+        """(m, L) logs of what levels tell of the limits, as shares of what the target would.
+
+        Else what is cheap and tells nothing would be bought for ever. The slope is left out, as
+        that of costs.
+        """
+        limits, levels = self._prospect.limits, self._prospect.levels
+        shares = np.zeros((len(points), len(levels)))
+        for limit in limits:
+            if isinstance(limit.model, FidelityModel):
+                views = limit.model.views(points, levels)
+                told = np.maximum(views.cross**2 / views.seen, _LEAST)
+                shares += np.minimum(told / told[:, -1:], 1.0)
+            else:  # whether an evaluation fails is taken to be the same at every level
+                shares += 1.0
+        return np.log(shares / len(limits))
 
     def _closed(self, points: Array) -> Array:
         """(m, L) levels at which designs cannot be evaluated any more."""
@@ -236,8 +270,8 @@ class PerCost:
 
     def _table(self, points: Array) -> tuple[Array, Pull]:
         gains, pull = self._gain.at(points)
-        if self._blind:  # there is nothing to improve on yet
-            gains = np.zeros(gains.shape)
+        if self.blind:
+            gains = self._insight(points)
         rates = gains - np.log(np.maximum(self._prospect.costs(points), 1e-300))
         return np.where(self._closed(points), -np.inf, rates), pull
 
@@ -261,8 +295,19 @@ class Expected:
         return seen.mean, seen.pull(one, np.zeros(len(points)), nothing, None)
 
 
+def probably_feasible(
+    points: Array, x: Array, feasible: Array, limits: tuple[Limit, ...]
+) -> npt.NDArray[np.bool_]:
+    """(m,) whether designs are feasible: as (n,) is known of (n, d) x, else if that is likely."""
+    if not limits:
+        return np.ones(len(points), dtype=bool)
+    here, there = keys(points), keys(x)
+    likely = LogFeasibility(limits).likely(points)
+    return np.where(np.isin(here, there), np.isin(here, there[feasible]), likely)
+
+
 def eligible(prospect: Prospect) -> Array:
-    """(k, d) designs that may be the best: told and feasible, or those of the pool."""
-    if prospect.pool is not None:
-        return prospect.pool
-    return prospect.x[prospect.feasible] if prospect.feasible.any() else prospect.x
+    """(k, d) designs to improve on: those that may be the best, where none may all there are."""
+    if len(prospect.eligible):
+        return prospect.eligible
+    return prospect.x if prospect.pool is None else prospect.pool

@@ -13,7 +13,7 @@ from scipy.stats import norm
 from blackbox import acquisitions
 from blackbox.acquisitions.confidence import UCB
 from blackbox.acquisitions.entropy import MES, log_mes
-from blackbox.acquisitions.feasibility import Feasibly, LogFeasibility
+from blackbox.acquisitions.feasibility import Feasibly, LogFeasibility, success_limit
 from blackbox.acquisitions.improvement import EI, PI
 from blackbox.acquisitions.knowledge import KnowledgeGradient, NoisyEI
 from blackbox.acquisitions.lines import log_gain
@@ -67,6 +67,16 @@ def test_constraints_multiply_by_their_probability():
     keep = held > 1e-200
     np.testing.assert_allclose(found[keep], alone[keep] + np.log(held[keep]), rtol=1e-6)
     assert isinstance(EI().build(state, rng()), Feasibly)
+
+
+def test_success_is_a_limit_that_likely_holds_next_to_rows_that_succeeded():
+    x = PLANE.draw(20, np.random.default_rng(0))
+    ok = x[:, 0] > 0.5
+    limit = success_limit(PLANE, x, ok, lambda recipe, data: recipe.fit(data, None))
+    assert (limit.lower, limit.upper) == (0.0, np.inf)
+    likely = np.exp(LogFeasibility((limit,)).values(np.array([[0.05, 0.5], [0.95, 0.5]])))
+    assert likely[0] < 0.1
+    assert likely[1] > 0.9
 
 
 def test_ei_and_pi_without_noise_are_the_textbook_ones():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import blackbox as bb
+from blackbox.acquisitions.base import Limit
 from blackbox.acquisitions.entropy import log_mes
 from blackbox.acquisitions.fidelity_gains import (
     FidelityKG,
@@ -152,6 +155,43 @@ def test_a_cheaper_fidelity_never_tells_more_and_a_pending_row_takes_away():
     left = Target(waiting).views(points, waiting.levels)
     assert (left.variance <= free.variance * (1 + 1e-6)).all()
     np.testing.assert_allclose(left.mean, free.mean, atol=1e-8)
+
+
+def limited(seen, lower, feasible):
+    """The same where the first outcome has a lower limit, and whether designs told are feasible."""
+    return replace(seen, limits=(Limit(seen.models[0], lower, np.inf),), feasible=feasible)
+
+
+def test_choices_are_designs_known_or_likely_to_be_feasible():
+    seen, rng = prospect(objectives=1, pending=0), np.random.default_rng
+    every = seen.choices(rng(1))
+    known = np.arange(len(seen.x)) % 2 == 0
+    mean = seen.models[0].predict(every)[0]
+    found = limited(seen, float(np.median(mean)), known).choices(rng(1))
+    n = len(seen.x)
+    expected = np.concatenate([known, mean[n:] > np.median(mean)])
+    np.testing.assert_array_equal(found, every[expected])
+    pool = every[::3]
+    of_pool = limited(replace(seen, pool=pool), float(np.median(mean)), known)
+    np.testing.assert_array_equal(of_pool.choices(rng(1)), pool[expected[::3]])
+    np.testing.assert_array_equal(of_pool.eligible, pool[expected[::3]])
+    nothing = limited(seen, 1e9, known & False)
+    assert not len(nothing.eligible)
+    assert len(nothing.choices(rng(1))) == len(every)
+
+
+@pytest.mark.parametrize("recipe", [TargetEI(), FidelityMES(8), FidelityKG()], ids=str)
+def test_where_nothing_is_feasible_levels_are_worth_what_they_tell_of_the_limits(recipe):
+    seen = prospect(objectives=1, pending=0)
+    seen = limited(seen, 1e9, np.zeros(len(seen.x), dtype=bool))
+    gain = recipe.build(seen, Target(seen), np.random.default_rng(0))
+    points = seen.features.draw(5, np.random.default_rng(5))
+    function = PerCost(seen, gain, nothing_taken)
+    assert function.blind
+    views = seen.models[0].views(points, seen.levels)
+    told = views.cross**2 / views.seen
+    expected = told / told[:, -1:] / COSTS
+    np.testing.assert_allclose(np.exp(function.table(points)), expected)
 
 
 def test_what_is_taken_is_never_chosen():

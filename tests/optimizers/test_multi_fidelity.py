@@ -143,6 +143,21 @@ def test_among_candidates_a_guess_has_to_be_better_by_a_part_of_its_deviation(se
     assert worst[best] <= worst[:4].min() + 1e-9
 
 
+@pytest.mark.parametrize(
+    ("cheap", "level", "rows"), [(0.01, 1e6, 8), (0.2, 1e6, 2), (0.6, 1e9, 8)], ids=str
+)
+def test_the_initial_design_is_cheap_or_at_the_target(cheap, level, rows):
+    class Priced(Mixture):
+        def cost(self, batch):
+            return np.where(
+                batch["params"] == 1e9, 1.0, np.where(batch["params"] == 1e6, cheap, 0.9)
+            )
+
+    optimizer = MultiFidelityBayes(Priced(), n_init=8, seed=0)
+    assert optimizer.ask(rows)["params"].tolist() == [level] * rows
+    assert optimizer._beginning()[1] == rows
+
+
 def test_costs_are_learnt_from_past_runs():
     class Free(Mixture):
         cost = None  # the problem does not say
@@ -150,7 +165,8 @@ def test_costs_are_learnt_from_past_runs():
     past = bb.Batch({"params": np.array([1e6, 1e6, 1e9]), "seconds": np.array([1.0, 3.0, 200.0])})
     optimizer = MultiFidelityBayes(Free(), cost=past, seed=0)
     costs = optimizer._price.at(np.zeros((1, 4)), np.array([1e6, 6e7, 1e9]))[0]
-    np.testing.assert_allclose(costs, [2.0, 20.0, 200.0])
+    # From 2 to 200 over a factor of 1000: the power is log 100 / log 1000 = 2/3.
+    np.testing.assert_allclose(costs, [2.0, 2.0 * 60.0 ** (2 / 3), 200.0])
     assert set(run(optimizer, 4.0, most=4)) == {1e6}
     for wrong, match in (
         (past.drop("seconds"), "'cost' or 'seconds'"),
@@ -159,6 +175,40 @@ def test_costs_are_learnt_from_past_runs():
     ):
         with pytest.raises(ProblemError, match=match):
             MultiFidelityBayes(Free(), cost=wrong, seed=0)
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        bb.Ordinal("s", [1, 2, 8, 100]),
+        bb.Integer("s", 1, 100),
+        bb.Real("s", 1, 100),
+        bb.Real("s", 1, 100, log=True),
+    ],
+    ids=str,
+)
+def test_learnt_costs_are_a_power_law_of_the_fidelity_between_runs_and_beyond(parameter):
+    problem = bb.problem(
+        lambda p: p["x"], bb.Space(bb.Real("x", 0, 1)), fidelity=bb.Fidelity(parameter, target=100)
+    )
+    values = parameter.check(np.array([1, 2, 8, 100]))
+    for known in ([2, 8], [2, 100], [1, 8, 100]):
+        runs = bb.Batch({"s": np.array(known), "cost": 3.0 * np.array(known) ** 1.5})
+        price = MultiFidelityBayes(problem, cost=runs, seed=0)._price
+        np.testing.assert_allclose(price.at(np.zeros((1, 1)), values)[0], 3.0 * values**1.5)
+    one = bb.Batch({"s": np.array([2]), "cost": np.array([7.0])})
+    price = MultiFidelityBayes(problem, cost=one, seed=0)._price
+    np.testing.assert_allclose(price.at(np.zeros((1, 1)), values)[0], 7.0)
+
+
+@pytest.mark.parametrize("names", [["a", "b", "c"], [-1, 0, 1]])
+def test_learnt_costs_of_a_fidelity_without_powers_go_by_its_place(names):
+    fidelity = bb.Fidelity(bb.Ordinal("s", names), target=names[2])
+    problem = bb.problem(lambda p: p["x"], bb.Space(bb.Real("x", 0, 1)), fidelity=fidelity)
+    runs = bb.Batch({"s": np.array(names)[[0, 2]], "cost": np.array([1.0, 100.0])})
+    price = MultiFidelityBayes(problem, cost=runs, seed=0)._price
+    costs = price.at(np.zeros((1, 1)), np.array(names))[0]
+    np.testing.assert_allclose(costs, [1.0, 10.0, 100.0])
 
 
 def test_candidates_are_all_that_is_proposed_and_each_once():
@@ -364,6 +414,104 @@ def test_one_fidelity_alone_is_bayesian_optimization():
         optimizer.tell(batch.with_columns(**problem.measure(batch)))
     assert problem.measure(optimizer.recommend())["y"][0] < 0.01
     assert optimizer.evidence == {0.0: 0.0}
+
+
+def test_of_two_designs_worth_the_same_the_cheaper_is_proposed_without_a_fidelity_too():
+    def proposed(cost):
+        problem = bb.problem(
+            lambda p: -((p["x"] - 0.5) ** 2), bb.Space(bb.Real("x", 0, 1)), cost=cost
+        )
+        pool = bb.Batch({"x": np.array([0.25, 0.5, 0.75])})
+        optimizer = MultiFidelityBayes(problem, candidates=pool, n_init=0, seed=0)
+        middle = pool[1:2]
+        optimizer.tell(middle.with_columns(**problem.measure(middle)))
+        return optimizer.ask()["x"][0]
+
+    assert proposed(lambda batch: 1.0 + batch["x"]) == 0.25
+    assert proposed(lambda batch: 2.0 - batch["x"]) == 0.75
+
+
+class Limited(bb.Problem):
+    """``f = x`` where ``x <= 0.5`` is feasible at the target."""
+
+    space = bb.Space(bb.Real("x", 0, 1))
+    objectives = (bb.Maximize("f"),)
+    constraints = (bb.Constraint("c", upper=0.0),)
+    fidelity = bb.Fidelity(bb.Ordinal("r", [1, 4]), target=4)
+
+    def cost(self, batch):
+        return batch["r"] / 4.0
+
+    def evaluate(self, p):
+        return {"f": p["x"], "c": p["x"] - 0.5}
+
+
+GRID = np.linspace(0.0, 1.0, 9)
+
+
+def told_limited(x, r, c, *, f=None, pool=None, **options):
+    candidates = None if pool is None else bb.Batch({"x": pool})
+    optimizer = MultiFidelityBayes(Limited(), seed=0, n_init=0, candidates=candidates, **options)
+    optimizer.tell(bb.Batch({"x": x, "r": r, "f": x if f is None else f, "c": c}))
+    return optimizer
+
+
+@pytest.mark.parametrize(
+    "pool", [None, GRID, np.linspace(0.0, 1.0, 33)], ids=["all", "told", "more"]
+)
+class TestConstraints:
+    def test_what_breaks_one_at_the_target_is_not_recommended(self, pool):
+        optimizer = told_limited(GRID, np.full(9, 4), GRID - 0.5, pool=pool)
+        assert optimizer.recommend()["x"][0] == 0.5
+        assert all(x <= 0.5 for x in optimizer.recommend("pareto")["x"])
+
+    def test_the_target_decides_where_a_cheap_fidelity_says_otherwise(self, pool):
+        x, r = np.tile(GRID, 2), np.repeat([1, 4], 9)
+        for cheap in (-1.0, 1.0):
+            c = np.concatenate([np.full(9, cheap), GRID - 0.5])
+            assert told_limited(x, r, c, pool=pool).recommend()["x"][0] == 0.5
+
+    def test_of_designs_told_cheaply_alone_the_model_of_the_target_decides(self, pool):
+        at = GRID[::2]  # cheap rows break the limit by 1 less
+        x, r = np.concatenate([GRID, at]), np.repeat([1, 4], [9, 5])
+        c = np.concatenate([GRID - 1.5, at - 0.55])
+        found = told_limited(x, r, c, pool=pool).recommend()["x"][0]
+        assert found <= 0.55
+        assert found >= 0.5
+
+    def test_before_the_target_what_was_told_decides(self, pool):
+        assert told_limited(GRID, np.full(9, 1), GRID - 0.5, pool=pool).recommend()["x"][0] == 0.5
+
+    def test_nothing_is_recommended_where_nothing_is_feasible(self, pool):
+        optimizer = told_limited(GRID, np.full(9, 4), GRID + 0.5, pool=pool)
+        assert not len(optimizer.recommend())
+        with pytest.raises(TellError, match="tell a feasible one"):
+            optimizer.replicates(bb.Batch({"x": np.array([0.1, 0.2])}))
+
+    def test_what_failed_at_the_target_is_not_recommended(self, pool):
+        x, r = np.append(GRID, 1.0), np.append(np.full(9, 1), 4)
+        f = np.append(GRID, np.nan)
+        assert told_limited(x, r, x - 2.0, f=f, pool=pool).recommend()["x"][0] < 1.0
+
+
+@pytest.mark.parametrize("c", [GRID + 0.5, GRID - 0.5], ids=["infeasible", "feasible"])
+def test_the_least_gain_stops_nothing_before_a_design_is_feasible(c):
+    optimizer = told_limited(GRID, np.full(9, 4), c, least_gain=1e6)
+    assert len(optimizer.ask()) == (c > 0).all()
+
+
+def test_a_design_drawn_into_the_region_has_to_be_feasible_there():
+    class LimitedMixture(Mixture):
+        constraints = (bb.Constraint("c", upper=0.0),)
+
+    mix = np.concatenate([np.eye(4), np.full((1, 4), 0.25)])  # the first holds, far outside
+    rows = bb.Batch(
+        {"mix": mix, "params": np.full(5, 1e9), "loss": mix[:, 1], "c": 0.6 - mix[:, 0]}
+    )
+    for region, recommended in ((None, 1), (NearShares({"mix": np.full(4, 0.25)}, 0.05), 0)):
+        optimizer = MultiFidelityBayes(LimitedMixture(), region=region, n_init=0, seed=0)
+        optimizer.tell(rows)
+        assert len(optimizer.recommend()) == recommended
 
 
 @pytest.mark.parametrize("wrong", [{"n_init": -1}, {"least_gain": -1.0}, {"weights": [1, 2]}])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from blackbox import surrogates
 from blackbox.acquisitions.base import Belief, Limit, Scenarios
+from blackbox.acquisitions.feasibility import success_limit
 from blackbox.batch import Array
 from blackbox.errors import ProblemError
 from blackbox.formulation import Constraint, Measure, Problem
@@ -22,10 +23,6 @@ from blackbox.surrogates.features import Features
 from blackbox.surrogates.model import Data, Model, Surrogate
 
 _SUCCESS = "ok"  # the name, no outcome may have it, of the model of which rows fail
-
-#: Standard error of the labels +1 and -1 of success: without one the process would bend itself
-#: through every step from one to the other, and know nothing between them.
-_LABEL = 0.5
 
 
 class Learning:
@@ -143,10 +140,8 @@ class Learning:
             model = self._fitted(c.name, self._recipe(c.name, warp=False), data, commit=commit)
             limits.append(Limit(model, c.lower, c.upper))
         if not told.ok.all():
-            labels, noise = np.where(told.ok, 1.0, -1.0), np.full(len(told), _LABEL)
-            data = Data(self._features, told.x, labels, noise=noise)
-            model = self._fitted(_SUCCESS, ExactGP(warp=False), data, commit=commit)
-            limits.append(Limit(model, 0.0, math.inf))
+            fit = partial(self._fitted, _SUCCESS, commit=commit)
+            limits.append(success_limit(self._features, told.x, told.ok, fit))
         return limits
 
     def _recipe(self, name: str, *, warp: bool) -> Surrogate:

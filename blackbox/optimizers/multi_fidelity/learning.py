@@ -10,28 +10,27 @@ rows are left out where that is clear; it goes on being judged, so nothing is dr
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from blackbox.acquisitions.base import Limit
+from blackbox.acquisitions.feasibility import success_limit
 from blackbox.batch import Array
 from blackbox.formulation import Problem
 from blackbox.optimizers.bayes.told import Told
 from blackbox.state import State
-from blackbox.surrogates.exact import ExactGP
 from blackbox.surrogates.features import Features
 from blackbox.surrogates.fidelity import Levels
 from blackbox.surrogates.fidelity_data import FidelityData
-from blackbox.surrogates.model import Data
+from blackbox.surrogates.model import Data, Model, Surrogate
 from blackbox.surrogates.multi_fidelity import FidelityModel, MultiFidelityGP
 
 _FEWEST = 2  # rows at the target before forecasts of further ones are worth comparing
 _MOST = 2.0  # nats that one row may count for or against
 _CLEAR = 3.0  # nats of evidence that decide: a factor of 20
 _DOUBT = 1.0  # nats against a fidelity from which no more is spent on it
-_LABEL = 0.5  # standard error of the labels of success, as in ``Bayes``
+_SUCCESS = "ok"  # the name of the model of which rows fail, as in ``Bayes``
 
 
 @dataclass(frozen=True)
@@ -189,11 +188,13 @@ class Learning:
             model = self._fitted(c.name, data, memory)
             limits.append(Limit(model, c.lower, c.upper))
         if not told.ok.all():
-            labels, noise = np.where(told.ok, 1.0, -1.0), np.full(len(told), _LABEL)
-            labelled = Data(self._features, told.x, labels, noise=noise)
-            success = ExactGP(warp=False).fit(labelled, memory.get("ok"))
-            memory["ok"] = success.memory()
-            limits.append(Limit(success, 0.0, math.inf))
+
+            def fit(recipe: Surrogate, data: Data) -> Model:
+                model = recipe.fit(data, memory.get(_SUCCESS))
+                memory[_SUCCESS] = model.memory()
+                return model
+
+            limits.append(success_limit(self._features, told.x, told.ok, fit))
         return limits
 
     def _data(

@@ -55,10 +55,11 @@ class MultiFidelityBayes(Optimizer):
         candidates: rows to choose from, a Batch of designs and perhaps their fidelity; None takes
             the whole space at every fidelity.
         region: a trust region around natural shares; None for none.
-        n_init: rows of the initial design, at the cheapest fidelity; by default grows with the
-            number of coordinates. They cost at most half an evaluation at the target.
+        n_init: rows of the initial design; by default grows with the number of coordinates. They
+            are at the cheapest fidelity, so few that they cost at most half an evaluation at the
+            target; where no fidelity is cheaper than that half, all of them are at the target.
         least_gain: expected gain per unit of cost below which nothing is proposed any more, in the
-            objective's unit (of ``FidelityMES`` in nats); 0 never stops.
+            objective's unit (of ``FidelityMES`` in nats), once a design is feasible; 0 never stops.
         seed: seeds the optimizer's only generator.
 
     Raises:
@@ -162,7 +163,8 @@ class MultiFidelityBayes(Optimizer):
                 dominated.
 
         Returns:
-            Parameters alone; empty where no feasible row was told.
+            Parameters alone; empty where no design is known to be feasible at the target, or more
+            likely to be than not.
 
         Raises:
             TellError: no row has succeeded yet.
@@ -173,7 +175,7 @@ class MultiFidelityBayes(Optimizer):
         learnt = self._looked_at()
         prospect = self._prospect(learnt, self._nothing, self._levels.values[:0])
         points = self._proposing.eligible(prospect)
-        if not prospect.feasible.any() and self._pool.designs is None:
+        if not prospect.may(points).any():
             return self._features.decode(self._nothing)
         means = np.column_stack([m.means(points) for m in learnt.models])
         scores = means @ (self._weights * [m.outcomes.scale for m in learnt.models])
@@ -198,10 +200,15 @@ class MultiFidelityBayes(Optimizer):
         infinity where no difference is expected.
 
         Raises:
-            TellError: no row has succeeded yet.
+            TellError: no row has succeeded yet, or no design is recommended.
             SpaceError: a row lies outside the space.
         """
         models, best = self._looked_at().models, self._encode(self.recommend())
+        if not len(best):
+            raise TellError(
+                "MultiFidelityBayes: replicates compares with the recommended design, and none is "
+                "feasible so far; tell a feasible one"
+            )
         x = self._features.encode(self.problem.space.check(batch))
         parts = self._weights * [m.outcomes.scale for m in models]
         means = np.column_stack([m.means(np.concatenate([best, x])) for m in models]) @ parts
@@ -341,14 +348,13 @@ class MultiFidelityBayes(Optimizer):
         allowed = self._trial(awaited, values).allowed(self._price.at(x, self._levels.values))
         kept = learnt.kept & allowed
         levels = self._levels.values[kept]
-        ok = self._told.ok
         return Prospect(
             self._features,
             learnt.models,
             self._weights,
             learnt.limits,
-            self._told.x[ok],
-            self.problem.feasible(self._told.batch[ok]),
+            self._told.x,
+            self._feasible(learnt),
             levels,
             np.flatnonzero(kept),
             lambda points: self._price.at(points, levels),
@@ -356,6 +362,18 @@ class MultiFidelityBayes(Optimizer):
             values,
             self._pool.target,
         )
+
+    def _feasible(self, learnt: Learnt) -> Array:
+        """(n,) whether designs told may be the best: as they were at the target, else as is likely.
+
+        Before anything was told at the target, what was told elsewhere decides.
+        """
+        from blackbox.acquisitions.multi_fidelity import probably_feasible
+
+        x, good = self._told.x, self.problem.feasible(self._told.batch)
+        known = self._levels.at_target(self._levels.of(self._told.batch))
+        known = known | ~self._told.ok if known.any() else np.ones(len(x), dtype=bool)
+        return probably_feasible(x, x[known], good[known], learnt.limits)
 
     def _trial(self, awaited: Array, values: Array) -> Trial:
         failed = np.concatenate([~self._told.ok, np.zeros(len(awaited), dtype=bool)])

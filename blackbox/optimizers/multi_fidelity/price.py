@@ -21,8 +21,10 @@ class Price:
         features: coordinates of designs.
         levels: of the fidelity.
         runs: a Batch (or a study) of past runs with the fidelity and a column "cost" or
-            "seconds", from which costs are learnt: the mean at each fidelity, between fidelities a
-            power law of them (a straight line in both logarithms).
+            "seconds", from which costs are learnt: the mean at each fidelity, between and beyond
+            them the power law through the nearest two (a straight line in both logarithms). Where
+            fidelities are not positive numbers, their places on the scale stand for the logarithms
+            and costs are flat beyond the runs.
 
     Raises:
         ProblemError: the runs lack a column, or a cost is not positive.
@@ -41,9 +43,11 @@ class Price:
         fidelity = self._problem.fidelity
         if self._table is not None:
             return np.broadcast_to(self._between(values), (len(points), len(values)))
-        if fidelity is None or not self._problem.has_cost:
+        if not self._problem.has_cost:
             return np.ones((len(points), len(values)))
         rows = self._features.decode(points)
+        if fidelity is None:
+            return self._problem.costs(rows)[:, None]
         columns = [
             self._problem.costs(rows.with_columns(**{fidelity.name: np.full(len(points), value)}))
             for value in values
@@ -53,11 +57,20 @@ class Price:
     def _between(self, values: Array) -> Array:
         assert self._table is not None
         known, logs = self._table
-        s, there = self._levels.nearness(values), self._levels.nearness(known)
-        order = np.argsort(there, kind="stable")
-        costs = np.exp(np.interp(s, there[order], logs[order]))
+        if self._has_powers and len(known) > 1:
+            costs = _lines(np.log(values), np.log(known), logs)
+        else:
+            there = self._levels.nearness(known)
+            order = np.argsort(there, kind="stable")
+            costs = np.interp(self._levels.nearness(values), there[order], logs[order])
         exact = values[:, None] == known
-        return np.where(exact.any(axis=1), np.exp(logs[exact.argmax(axis=1)]), costs)
+        return np.exp(np.where(exact.any(axis=1), logs[exact.argmax(axis=1)], costs))
+
+    @property
+    def _has_powers(self) -> bool:
+        """Whether the fidelity is a positive number."""
+        values = self._levels.values
+        return self._levels.ordered and values.dtype.kind in "if" and bool(np.all(values > 0))
 
     def _learnt(self, runs: object) -> tuple[Array, Array]:
         fidelity = self._problem.fidelity
@@ -88,3 +101,12 @@ class Price:
         known = np.array(list(dict.fromkeys(values.tolist())), dtype=values.dtype)
         logs = np.array([np.log(costs[values == value].mean()) for value in known])
         return known, logs
+
+
+def _lines(x: Array, knots: Array, heights: Array) -> Array:
+    """(n,) heights on the lines through neighbouring knots, beyond the ends on the last ones."""
+    order = np.argsort(knots)
+    knots, heights = knots[order], heights[order]
+    right = np.searchsorted(knots, x).clip(1, len(knots) - 1)
+    share = (x - knots[right - 1]) / (knots[right] - knots[right - 1])
+    return np.asarray(heights[right - 1] + share * (heights[right] - heights[right - 1]))

@@ -70,7 +70,9 @@ class Proposing:
         table = function.table(row[None])[0]
         level = int(np.argmax(table))
         unit = target.unit if self._acquisition.in_units else 1.0
-        if not np.isfinite(table[level]) or np.exp(table[level]) * unit < self._least:
+        if not np.isfinite(table[level]):
+            return None
+        if not function.blind and np.exp(table[level]) * unit < self._least:
             return None
         return row, int(prospect.index[level])
 
@@ -117,7 +119,11 @@ class Proposing:
     def eligible(self, prospect: Prospect) -> Array:
         """(k, d) designs that may be the best, inside the region."""
         points = eligible(prospect)
-        return points if self._region is None else np.unique(self.inside(points), axis=0)
+        if self._region is None:
+            return points
+        points = np.unique(self.inside(points), axis=0)
+        may = prospect.may(points)  # of a design drawn in, another one is known
+        return points[may] if may.any() else points
 
     def inside(self, points: Array) -> Array:
         """(m, d) designs drawn into the region."""
