@@ -157,10 +157,7 @@ class ExactModel(Model):
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         moments = self.posterior.moments(self.rows(points))
-        mean, deviation = moments.mean[:, 0], moments.deviation
-        upper = self.outcomes.backward(mean + deviation)
-        lower = self.outcomes.backward(mean - deviation)
-        return self.outcomes.backward(mean), (upper - lower) / 2
+        return self.outcomes.band(moments.mean[:, 0], moments.deviation)
 
     def moments(self, points: Array) -> Moments:
         return self.on_features(points, self.posterior.moments(self.rows(points)))

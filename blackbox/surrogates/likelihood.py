@@ -14,9 +14,10 @@ followed by the logarithm of the noise variance where that is inferred.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal, Protocol
+from functools import cached_property, partial
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -222,6 +223,10 @@ def marginal(value: Array, noise: Array, unit: float, z: Array) -> tuple[float, 
     return float(loss), weights
 
 
+#: Hyperparameters to a negative log posterior and its gradient.
+Loss: TypeAlias = Callable[[Array], tuple[float, Array]]
+
+
 class Fittable(Protocol):
     """A negative log posterior of hyperparameters."""
 
@@ -262,28 +267,43 @@ def fitted(likelihood: Fittable, start: Array | None, steps: int = _WARM) -> Arr
         SingularError: no start has a covariance that can be factorised.
     """
     box = likelihood.bounds()
+    if start is not None:
+        return minimised(likelihood, [start], box, steps)
+    tried = [np.clip(likelihood.start(*s), *box.T) for s in _STARTS]
+    order = np.argsort([_guarded(likelihood, theta)[0] for theta in tried], kind="stable")
+    return minimised(likelihood, [tried[i] for i in order[:_OPTIMISED]], box, COLD)
 
-    def loss(theta: Array) -> tuple[float, Array]:
-        try:
-            value, gradient = likelihood(theta)
-        except SingularError:
-            return _BARRIER, np.zeros(len(theta))
-        if not (math.isfinite(value) and np.all(np.isfinite(gradient))):
-            return _BARRIER, np.zeros(len(theta))
-        return value, gradient
 
-    starts = [start] if start is not None else []
-    if start is None:
-        tried = [np.clip(likelihood.start(*s), *box.T) for s in _STARTS]
-        order = np.argsort([loss(theta)[0] for theta in tried], kind="stable")
-        starts = [tried[i] for i in order[:_OPTIMISED]]
-    best: tuple[float, Array] | None = None
-    for theta in starts:
-        options = {"maxiter": COLD if start is None else steps, "ftol": 1e-7}
-        how: dict[str, Any] = {"jac": True, "bounds": box, "options": options}
-        found = minimize(loss, theta, method="L-BFGS-B", **how)
-        if found.fun < _BARRIER and (best is None or found.fun < best[0]):
-            best = (float(found.fun), np.asarray(found.x))
-    if best is None:
+def minimised(loss: Loss, starts: Sequence[Array], box: Array, steps: int) -> Array:
+    """(t,) hyperparameters of the least loss found from some starts.
+
+    Args:
+        loss: to minimise, with its gradient; it may raise ``SingularError`` or be no number.
+        starts: (t,) each.
+        box: (t, 2) bounds.
+        steps: iterations from each start.
+
+    Raises:
+        SingularError: no start leads to where the loss can be computed.
+    """
+    best, theta = _BARRIER, np.empty(0)
+    options = {"maxiter": steps, "ftol": 1e-7}
+    how: dict[str, Any] = {"jac": True, "bounds": box, "options": options}
+    for start in starts:
+        found = minimize(partial(_guarded, loss), start, method="L-BFGS-B", **how)
+        if found.fun < best:
+            best, theta = float(found.fun), np.asarray(found.x)
+    if best == _BARRIER:
         raise SingularError("no hyperparameters give a covariance that can be factorised")
-    return best[1]
+    return theta
+
+
+def _guarded(loss: Loss, theta: Array) -> tuple[float, Array]:
+    """The loss and its gradient; a barrier where it cannot be computed."""
+    try:
+        value, gradient = loss(theta)
+    except SingularError:
+        return _BARRIER, np.zeros(len(theta))
+    if not (math.isfinite(value) and np.all(np.isfinite(gradient))):
+        return _BARRIER, np.zeros(len(theta))
+    return value, gradient

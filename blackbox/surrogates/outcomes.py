@@ -104,6 +104,11 @@ class Outcomes:
             below = self.best - self.c * np.expm1(np.maximum(-u, 0.0))
         return np.where(u < 0, below, self.best + self.c * u)
 
+    def band(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
+        """Scores of standardised means, and half the widths from one deviation below to above."""
+        upper, lower = self.backward(mean + deviation), self.backward(mean - deviation)
+        return self.backward(mean), upper / 2 - lower / 2
+
     def deviations(self, y: Array, noise: Array) -> Array:
         """Standard errors of scores as ones of standardised values."""
         slope = 1.0 if math.isinf(self.c) else 1.0 / (self.c + np.maximum(self.best - y, 0.0))

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import Bounds, minimize
 
 from blackbox.arguments import check_count, check_device
 from blackbox.batch import Array
 from blackbox.state import State
 from blackbox.surrogates.isolation import isolated
-from blackbox.surrogates.likelihood import Likelihood
+from blackbox.surrogates.likelihood import Likelihood, minimised
 from blackbox.surrogates.model import Data
-from blackbox.surrogates.posterior import SingularError
 from blackbox.surrogates.torch.fit import factor
 from blackbox.surrogates.torch.given import process, seen
 from blackbox.surrogates.torch.kernels import Covariance, Embedding
@@ -35,7 +33,6 @@ _NOISE = (-14.0, 3.0)  # normal prior of the logarithm of the derivatives' noise
 _BOUNDS = (math.log(1e-8), math.log(1e4))
 _STARTS = ((0.0, -7.0), (math.log(4.0), -7.0))  # stretch of the length scales, log noise
 _COLD, _WARM = 40, 15  # iterations
-_BARRIER = 1e30  # loss where it cannot be computed
 
 
 @dataclass(frozen=True)
@@ -146,36 +143,18 @@ class _Joint:
         starts = [np.r_[likelihood.start(*start), _NOISE[0]] for start in _STARTS]
         if memory and np.shape(memory["theta"]) == (len(box),):
             starts = [np.asarray(memory["theta"])]
-        best, theta = _BARRIER, np.empty(0)
-        for start in starts:
-            found = minimize(
-                self.loss,
-                np.clip(start, *box.T),
-                jac=True,
-                bounds=Bounds(*box.T),
-                method="L-BFGS-B",
-                options={"maxiter": _WARM if memory else _COLD, "ftol": 1e-7, "maxcor": 10},
-            )
-            if found.fun < best:
-                best, theta = float(found.fun), np.asarray(found.x)
-        if best == _BARRIER:
-            raise SingularError("no hyperparameters give a covariance that can be factorised")
-        return theta
+        inside = [np.clip(start, *box.T) for start in starts]
+        return minimised(self.loss, inside, box, _WARM if memory else _COLD)
 
     def loss(self, theta: Array) -> tuple[float, Array]:
         """Negative log posterior of the hyperparameters and its gradient."""
         inside = torch.tensor(theta, device=self._x.device, requires_grad=True)
-        try:
-            loss, _ = self._loss(inside)
-            (gradient,) = torch.autograd.grad(loss, inside)
-        except SingularError:
-            return _BARRIER, np.zeros(len(theta))
+        loss, _ = self._loss(inside)
+        (gradient,) = torch.autograd.grad(loss, inside)
         prior, slope = self._likelihood.prior(theta[:-1])
         away = (theta[-1] - _NOISE[0]) / _NOISE[1]
         value = loss.item() - prior + 0.5 * away**2
         total: Array = gradient.cpu().numpy() - np.r_[slope, -away / _NOISE[1]]
-        if not (math.isfinite(value) and np.all(np.isfinite(total))):
-            return _BARRIER, np.zeros(len(theta))
         return float(value), total
 
     def at(self, theta: Array) -> tuple[Covariance, float, float]:

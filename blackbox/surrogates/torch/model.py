@@ -54,10 +54,7 @@ class TorchModel(Model):
         self._memory = dict(memory)
 
     def predict(self, points: Array) -> tuple[Array, Array]:
-        mean, deviation = mean_and_deviation(self, points, self.device)
-        upper = self.outcomes.backward(mean + deviation)
-        lower = self.outcomes.backward(mean - deviation)
-        return self.outcomes.backward(mean), upper / 2 - lower / 2
+        return self.outcomes.band(*mean_and_deviation(self, points, self.device))
 
     def moments(self, points: Array) -> Moments:
         return moments(self, points, self.device)

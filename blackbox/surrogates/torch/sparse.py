@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import Bounds, minimize
 
 from blackbox.arguments import check_count, check_device
 from blackbox.batch import Array
@@ -16,9 +15,8 @@ from blackbox.state import State
 from blackbox.surrogates.exact import ExactGP
 from blackbox.surrogates.isolation import isolated
 from blackbox.surrogates.kernel import Kernel, Rows
-from blackbox.surrogates.likelihood import Likelihood
+from blackbox.surrogates.likelihood import Likelihood, minimised
 from blackbox.surrogates.model import Data, Model
-from blackbox.surrogates.posterior import SingularError
 from blackbox.surrogates.torch.fit import factor
 from blackbox.surrogates.torch.given import Given, GivenMean, WithRows, constant, process
 from blackbox.surrogates.torch.kernels import Covariance, Embedding
@@ -35,7 +33,6 @@ _SKETCH = 500  # rows from which the first hyperparameters come
 _COLD, _WARM = 30, 8  # iterations
 _JITTER = 1e-8  # in multiples of the signal variance
 _LEAST = 1e-9  # share of the variance below which a row adds nothing
-_BARRIER = 1e30  # loss where it cannot be computed
 
 
 @dataclass(frozen=True)
@@ -136,27 +133,14 @@ class _Summary:
     def fitted(self, start: Array, iterations: int) -> Array:
         """(t,) hyperparameters that maximise the bound times their prior."""
         box = self._likelihood.bounds()
-        found = minimize(
-            self.loss,
-            np.clip(start, *box.T),
-            jac=True,
-            bounds=Bounds(*box.T),
-            method="L-BFGS-B",
-            options={"maxiter": iterations, "ftol": 1e-7, "maxcor": 10},
-        )
-        if not found.fun < _BARRIER:
-            raise SingularError("no hyperparameters give a covariance that can be factorised")
-        return np.asarray(found.x)
+        return minimised(self.loss, [np.clip(start, *box.T)], box, iterations)
 
     def loss(self, theta: Array) -> tuple[float, Array]:
         """Negative bound (Titsias 2009, eq. 9), less the log prior, and its gradient."""
         inside = torch.tensor(theta, device=self._x.device, requires_grad=True)
-        try:
-            _, scaled, deviations, variance = self._parts(inside)
-            inner = scaled @ scaled.mT
-            lower = factor(inner + torch.eye(len(inner)).to(inner))
-        except SingularError:
-            return _BARRIER, np.zeros(len(theta))
+        _, scaled, deviations, variance = self._parts(inside)
+        inner = scaled @ scaled.mT
+        lower = factor(inner + torch.eye(len(inner)).to(inner))
         y = self._z / deviations
         c = torch.linalg.solve_triangular(lower, (scaled @ y)[:, None], upper=False)
         loss = 0.5 * (y @ y - (c**2).sum()) + lower.diagonal().log().sum()
@@ -164,10 +148,7 @@ class _Summary:
         loss = loss + 0.5 * ((variance / deviations**2).sum() - inner.trace())
         (gradient,) = torch.autograd.grad(loss, inside)
         prior, slope = self._likelihood.prior(theta)
-        value, total = loss.item() - prior, gradient.cpu().numpy() - slope
-        if not (math.isfinite(value) and np.all(np.isfinite(total))):
-            return _BARRIER, np.zeros(len(theta))
-        return value, total
+        return loss.item() - prior, gradient.cpu().numpy() - slope
 
     def process(self, theta: Array) -> tuple[Given, GivenMean]:
         """The process given the summary (Titsias 2009, eq. 6 and 10), on the CPU.
