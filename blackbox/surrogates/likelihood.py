@@ -43,8 +43,8 @@ TREND_PRIOR = (-4.0, 2.0)  # of the logarithms of its variances: normal, so that
 MIXTURE_TREND = (0.0, 2.0)
 #: Shares are likely to matter alike: deviation of the logarithms of their scales from their mean.
 #: Of 19 scales of their own, fitted to 60 runs, most fit noise: on recorded runs the rank
-#: correlation with runs left out rises from .56 to .72 (instruction tuning, 7B) and from .74 to .80
-#: (Pile, 1B), and 95 % intervals hold 93 and 94 % where they held 62 and 75.
+#: correlation with runs left out rises from .56 to .72 (instruction tuning, 7B) and from .74 to .77
+#: (Pile, 1B), and 95 % intervals hold 94 and 92 % where they held 62 and 75.
 TIED = 0.3
 _CODES = (3.0, math.sqrt(3.0))  # of the log-normal prior of the scale of a single group of codes
 _STARTS = ((0.0, -7.0), (math.log(4.0), -7.0), (-1.0, -3.0), (math.log(4.0), -2.0))
