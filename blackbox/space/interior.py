@@ -23,6 +23,8 @@ from blackbox.space.parameter import Parameter
 from blackbox.space.vectors import Simplex
 
 _TOLERANCE = 1e-9
+_SHARE = 1e-6  # of its own terms that a sum may miss a bound by
+_ROUNDING = 1e-14  # error of a decoded number, relative to its range
 _SWEEPS = 64
 _PROJECTIONS = 100
 _REPAIRS = 30
@@ -65,7 +67,9 @@ class Interior:
 
     def inside(self, x: Array) -> npt.NDArray[np.bool_]:
         """(n,) whether each point satisfies every constraint, within rounding."""
-        slack = _TOLERANCE * self._size
+        # What a wide range may lose by rounding must not excuse small terms that miss the bound.
+        terms = np.abs(x) @ np.abs(self.a).T
+        slack = np.minimum(_TOLERANCE * self._size, _SHARE * terms + _ROUNDING * self._size)
         sums = x @ self.a.T
         low = sums >= self.lower - slack
         inside: npt.NDArray[np.bool_] = (low & (sums <= self.upper + slack)).all(axis=1)

@@ -150,6 +150,23 @@ def test_log_scale_beside_a_thin_corner_stays_uniform() -> None:
     assert stats.kstest(np.log10(batch["l"]) / 30 + 1, "uniform").pvalue > SMALLEST
 
 
+def test_a_wide_range_does_not_loosen_a_constraint_on_small_values() -> None:
+    reals = constrained(
+        [Real("a", 1e-3, 1e9, log=True), Real("b", 0, 1)],
+        LinearConstraint({"a": 1.0, "b": 1.0}, upper=0.5),
+    )
+    rows = Batch({"a": [1.2, 0.4, 0.3], "b": [0.2, 0.1001, 0.2]})
+    assert reals.feasible(rows).tolist() == [False, False, True]
+    drawn = reals.draw(2000, rng())
+    assert (drawn["a"] + drawn["b"]).max() <= 0.5 * (1 + 1e-4)
+    whole = constrained(
+        [Integer("p", 1, 10**10, log=True), Integer("q", 1, 10)],
+        LinearConstraint({"p": 1.0, "q": 1.0}, upper=5),
+    )
+    drawn = whole.draw(2000, rng())
+    assert (drawn["p"] + drawn["q"]).max() == 5
+
+
 def test_ordinals_and_several_constraints() -> None:
     parameters: list[Parameter] = [
         Ordinal("o", [1, 10, 100, 1000]),
