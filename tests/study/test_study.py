@@ -101,6 +101,46 @@ def test_cost_is_never_exceeded_and_counted():
 
 
 def test_wall_time_stops_the_run_and_nothing_starts_after_it():
+class PricedBatches(bb.Problem):
+    space = SPACE
+    objectives = [bb.Minimize("f")]
+
+    def cost(self, b):
+        return 2.5 + 2 * b["x"]
+
+    def evaluate_batch(self, b):
+        return {"f": b["x"]}
+
+
+def test_what_the_cost_budget_cuts_off_is_not_passed_over_for_later_rows(tmp_path):
+    how = {"max_cost": 20, "batch": 5}
+    whole = study_of(PricedBatches()).run(**how)
+    # In order, without a gap: rows of a later ask may be cheap enough, but come later.
+    assert whole.history["id"].tolist() == list(range(whole.told))
+    assert len(whole.optimizer.pending) < 5
+    with study_of(PricedBatches(), tmp_path / "s") as study:
+        for told in study.steps(**how):
+            if len(told) < 5:
+                break
+    with study_of(PricedBatches(), tmp_path / "s") as study:
+        assert study.run(**how).history.equals(whole.history)
+    more = whole.run(max_cost=40, batch=5).history
+    assert more["id"].tolist() == list(range(len(more)))
+
+
+def test_no_evaluation_starts_after_an_ask_that_outlasts_the_time():
+    class Thinking(bb.Random):
+        def _ask(self, n):
+            time.sleep(0.2)
+            return super()._ask(n)
+
+    problem = Quadratic()
+    study = bb.Study(problem, Thinking(problem, seed=0)).run(max_seconds=0.1)
+    assert study.told == 0
+    assert study.optimizer.pending["id"].tolist() == [0]
+    assert study.run(1).history["id"].tolist() == [0]
+
+
     class Slow(Quadratic):
         def evaluate(self, p):
             time.sleep(0.05)
