@@ -275,7 +275,8 @@ class Study(Record):
             max_seconds: seconds spent running; no evaluation starts after them.
             batch: rows a proposal; by default the optimizer's natural batch.
             executor: any ``concurrent.futures.Executor``; it stays open.
-            workers: evaluations at once. Without an executor, local worker processes.
+            workers: evaluations at once. Without an executor, local worker processes, by default
+                one; with one, as many as it says that it runs at once.
             timeout: seconds an evaluation may take; then its row has failed.
             retries: how often a failed evaluation is tried again.
             on_error: ``"raise"`` stops at the first exception of an evaluation and leaves its
