@@ -22,7 +22,7 @@ from blackbox.study.record import Record, open_study
 from blackbox.study.risk import best_design
 from blackbox.study.show import Progress, study_html
 from blackbox.study.table import Table
-from blackbox.study.tally import Tally, checked_reasons, eligible
+from blackbox.study.tally import Tally, checked_reasons, eligible, reasons_of_failed
 
 if TYPE_CHECKING:
     from blackbox.study.journal import Journal
@@ -221,14 +221,15 @@ class Study(Record):
         Args:
             batch: outcomes of asked rows or data from outside. A row that was told before with
                 the same outcomes is passed over.
-            reasons: id to the reason why a row failed.
+            reasons: id to the reason why a row failed; passed over for a row that did not, or that
+                was told before.
 
         Returns:
             The rows that are new, with all columns of ``history``.
 
         Raises:
             TellError: as ``Optimizer.tell``; also a row told before with other outcomes, or reasons
-                that are no dict from ids.
+                that are no dict from ids of the batch.
             StorageError: the disk refuses the rows. They are told in memory all the same, and
                 written first as soon as it takes them.
         """
@@ -240,6 +241,7 @@ class Study(Record):
             told = told.drop("ok").with_columns(cost=self.prices(told), ok=told["ok"])
         if self._journal is None:
             self._learn(told, reasons)
+        reasons = reasons_of_failed(reasons, batch, told)
             return told
         try:
             self._journal.told(told, reasons, self.seconds, self._changed(batch, told))
@@ -423,6 +425,7 @@ class Study(Record):
             raise ProblemError(
                 f"{what}: {self.problem.name} has a preference, whose values only order the rows "
                 "told together"
+        if self._keep or self.path is None:
             )
 
     def _empty(self) -> Batch:

@@ -100,7 +100,6 @@ def test_cost_is_never_exceeded_and_counted():
     assert study.history["id"].tolist() == list(range(study.told))
 
 
-def test_wall_time_stops_the_run_and_nothing_starts_after_it():
 class PricedBatches(bb.Problem):
     space = SPACE
     objectives = [bb.Minimize("f")]
@@ -141,6 +140,7 @@ def test_no_evaluation_starts_after_an_ask_that_outlasts_the_time():
     assert study.run(1).history["id"].tolist() == [0]
 
 
+def test_wall_time_stops_the_run_and_nothing_starts_after_it():
     class Slow(Quadratic):
         def evaluate(self, p):
             time.sleep(0.05)
@@ -338,6 +338,13 @@ def test_history_can_live_on_disk_alone(tmp_path):
     assert len(study._table) == 0
     assert len(study.history) == 21
     assert study.failures == {}
+
+
+def test_reasons_are_kept_where_history_is_not():
+    study = study_of(Flaky(), keep_history=False).run(10, on_error="record")
+    assert list(study.failures) == [2]
+    assert "reactor is cold" in study._repr_html_()
+    assert "the reactor is cold" in study.failures[2]
 
 
 def test_another_problem_or_optimizer_is_refused_with_every_difference(tmp_path):
