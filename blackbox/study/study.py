@@ -207,7 +207,12 @@ class Study(Record):
         return candidates[is_nondominated(self.problem.scores(candidates))]
 
     def ask(self, n: int | None = None) -> Batch:
-        """Propose candidates, as ``Optimizer.ask``, and write them down first."""
+        """Propose candidates, as ``Optimizer.ask``, and write them down first.
+
+        Raises:
+            StorageError: the disk refuses them, or the study was closed.
+        """
+        self._refuse_closed()
         if self._journal is not None:
             self._journal.flush()
         batch = self.optimizer.ask(n)
@@ -231,17 +236,18 @@ class Study(Record):
             TellError: as ``Optimizer.tell``; also a row told before with other outcomes, or reasons
                 that are no dict from ids of the batch.
             StorageError: the disk refuses the rows. They are told in memory all the same, and
-                written first as soon as it takes them.
+                written first as soon as it takes them. Or the study was closed: nothing is told.
         """
+        self._refuse_closed()
         reasons = checked_reasons(reasons)
         told = self.optimizer.checked(self._news(batch))
+        reasons = reasons_of_failed(reasons, batch, told)
         if len(told) == 0:
             return told
         if self.problem.has_cost:
             told = told.drop("ok").with_columns(cost=self.prices(told), ok=told["ok"])
         if self._journal is None:
             self._learn(told, reasons)
-        reasons = reasons_of_failed(reasons, batch, told)
             return told
         try:
             self._journal.told(told, reasons, self.seconds, self._changed(batch, told))
@@ -351,6 +357,7 @@ class Study(Record):
         return self.problem.costs(batch.select(self.problem.inputs))
 
     def _timed(self, plan: Plan) -> Iterator[Batch]:
+        self._refuse_closed()
         if self._journal is not None:
             self._journal.flush()
         self._clock = time.monotonic()
@@ -418,14 +425,22 @@ class Study(Record):
         self._tally.count(told)
         if self._keep:
             self._table.append(told)
+        if self._keep or self.path is None:
             self._reasons.update(reasons)
+
+    def _refuse_closed(self) -> None:
+        # What is told now would be nowhere but in memory.
+        if self.path is not None and self._journal is None:
+            raise StorageError(
+                f"the study in {str(self.path)!r} was closed: build it again, with a fresh "
+                "optimizer, to go on"
+            )
 
     def _refuse_preference(self, what: str) -> None:
         if self.problem.preference:
             raise ProblemError(
                 f"{what}: {self.problem.name} has a preference, whose values only order the rows "
                 "told together"
-        if self._keep or self.path is None:
             )
 
     def _empty(self) -> Batch:

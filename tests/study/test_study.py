@@ -12,6 +12,7 @@ import blackbox as bb
 from blackbox.errors import (
     EvaluationError,
     ProblemError,
+    StorageError,
     StudyLockedError,
     StudyMismatchError,
     TellError,
@@ -345,6 +346,22 @@ def test_reasons_are_kept_where_history_is_not():
     assert list(study.failures) == [2]
     assert "reactor is cold" in study._repr_html_()
     assert "the reactor is cold" in study.failures[2]
+
+
+@pytest.mark.parametrize("keep_history", [True, False])
+def test_a_closed_study_takes_nothing_that_it_could_not_write(tmp_path, keep_history):
+    with study_of(Quadratic(), tmp_path / "s", keep_history=keep_history) as study:
+        asked = study.run(3).ask(1)
+    calls = (
+        lambda: study.run(6),
+        lambda: next(study.steps(6)),
+        lambda: study.ask(1),
+        lambda: study.tell(asked.with_columns(f=[1.0])),
+    )
+    for call in calls:
+        with pytest.raises(StorageError, match=r"s' was closed: build it again"):
+            call()
+    assert study.told == len(study.history) == len(bb.open_study(tmp_path / "s").history) == 3
 
 
 def test_another_problem_or_optimizer_is_refused_with_every_difference(tmp_path):
