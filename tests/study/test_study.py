@@ -364,6 +364,20 @@ def test_a_closed_study_takes_nothing_that_it_could_not_write(tmp_path, keep_his
     assert study.told == len(study.history) == len(bb.open_study(tmp_path / "s").history) == 3
 
 
+def test_inputs_in_another_order_are_another_study(tmp_path):
+    """A checkpoint holds points of the unit cube, whose coordinates would change places."""
+
+    class Other(Quadratic):
+        name = "Quadratic"
+        space = bb.Space(SPACE["kind"], SPACE["x"])
+
+    study_of(Quadratic(), tmp_path / "s").run(3).close()
+    with pytest.raises(StudyMismatchError, match=r"in the order \['x', 'kind'\], not \['kind', 'x"):
+        study_of(Other(), tmp_path / "s")
+    with study_of(Quadratic(), tmp_path / "s") as study:
+        assert study.told == 3
+
+
 def test_another_problem_or_optimizer_is_refused_with_every_difference(tmp_path):
     study_of(Quadratic(), tmp_path / "s").close()
     problem = Quadratic()
