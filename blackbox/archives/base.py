@@ -223,8 +223,8 @@ class Archive(ABC):
     def add(self, batch: Batch, parents: npt.ArrayLike | None = None) -> Added:
         """Take the rows that are above their cells' thresholds.
 
-        A row that failed (``ok`` False, or an outcome that is not finite) or breaks a constraint is
-        refused and costs no other.
+        A row that failed (``ok`` False, or an objective, measure or constraint that is not finite)
+        or breaks a constraint is refused and costs no other.
 
         Args:
             batch: (n) rows with valid inputs and every outcome; ``id`` and ``ok`` if they have any.
@@ -234,8 +234,18 @@ class Archive(ABC):
             BatchError: a column is missing or of another width or type, or parents are no ids or
                 of another number. Nothing was added.
         """
-        batch = entering(batch, self._layout)
+        batch = self._judged(entering(batch, self._layout))
         return self.learn(batch, None if parents is None else ids(parents, len(batch)))
+
+    def _judged(self, batch: Batch) -> Batch:
+        """The batch with an ``ok`` where an outcome that counts is not finite."""
+        p, good = self.problem, np.ones(len(batch), dtype=bool)
+        names = [o.name for o in p.objectives] + [m.name for m in p.measures]
+        for name in names + [c.name for c in p.constraints]:
+            good &= np.isfinite(batch[name])
+        if good.all():
+            return batch
+        return batch.with_columns(ok=good & batch["ok"] if "ok" in batch else good)
 
     def learn(self, batch: Batch, parents: Ints | None = None) -> Added:
         """The second half of ``add``: rows that were checked, as an optimizer's ``tell`` has them.

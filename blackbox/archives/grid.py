@@ -147,7 +147,7 @@ class GridArchive(CellArchive):
 
     def like(self, **changes: Any) -> GridArchive:
         made = GridArchive(self.problem, **{**self.arguments(), **changes})
-        made._reshape(self.dims, self.low, self.high)
+        made._reshape(made.dims if "cells" in changes else self.dims, self.low, self.high)
         return made
 
     def _reshape(self, dims: tuple[int, ...], low: Floats, high: Floats) -> None:

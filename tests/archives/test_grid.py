@@ -309,3 +309,21 @@ def test_bad_rows_are_refused_and_change_nothing() -> None:
     assert len(archive) == 0
     assert archive.best is None
     assert isinstance(archive, Archive)
+
+
+def test_clipping_takes_no_measure_that_is_not_finite() -> None:
+    archive = GridArchive(PLANE, 4, outside="clip")
+    batch = rows(PLANE, 3, np.random.default_rng(0)).with_columns(a=[np.inf, 0.1, 9.0])
+    assert archive.add(batch).status.tolist() == [0, 2, 2]
+    assert np.isfinite(archive.measures).all()
+    archive.like().load_state(archive.state())
+
+
+def test_an_archive_like_a_grid_takes_other_cells() -> None:
+    grid = GridArchive(PLANE, (4, 3), outside="grow")
+    grid.add(rows(PLANE, 30, np.random.default_rng(0), spread=9.0))
+    made = grid.like(cells=(7, 2))
+    assert made.dims == (7, 2)
+    assert np.array_equal(made.low, grid.low)
+    grid.split()
+    assert grid.like(outside="clip").dims == (8, 6)
