@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -51,11 +51,15 @@ class Archive(ABC):
         low: (m,) least measures of interest.
         high: (m,) largest.
         outside: number of rows so far that were refused because they lay outside that range.
+        elites_are_cells: whether there are no cells but the elites, so that a cell's number means
+            nothing in another archive.
 
     Raises:
         UnsupportedError: the problem declares no measures.
         ProblemError: the problem is declared wrongly.
     """
+
+    elites_are_cells: ClassVar[bool] = False
 
     def __init__(self, problem: Problem) -> None:
         need_problem(problem)

@@ -33,6 +33,8 @@ class Population(Archive):
         ProblemError: the capacity is no positive int.
     """
 
+    elites_are_cells = True
+
     def __init__(self, problem: Problem, capacity: int) -> None:
         super().__init__(problem)
         self._capacity = check_count(f"{type(self).__name__}: capacity", capacity, 1)
