@@ -94,7 +94,7 @@ class ArborescenceEmitter(Emitter):
         self.strategy.tell(coefficients)
         self._root = weights @ points[: len(weights)]
         self._gradients = None
-        if flat(rows) or self.strategy.degenerate:
+        if flat(rows, self.archive) or self.strategy.degenerate:
             self._root = None
 
     def state(self) -> State:
