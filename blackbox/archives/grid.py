@@ -32,7 +32,8 @@ class GridArchive(CellArchive):
     do, puts an elite into a cell whose measures it does not have, and a range that is too narrow
     then looks like a full edge. Where the range is not known, ``"grow"`` doubles it towards what
     lies outside, as often as needed. Two old cells become one, so no elite is lost but to a better
-    one in its new cell: the archive holds what it would hold had the range been known.
+    one in its new cell: the archive holds what it would hold had the range been known, but that of
+    equal scores another may have stayed.
 
     Args:
         problem: declares measures and their ranges.
