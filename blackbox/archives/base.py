@@ -227,8 +227,8 @@ class Archive(ABC):
     def add(self, batch: Batch, parents: npt.ArrayLike | None = None) -> Added:
         """Take the rows that are above their cells' thresholds.
 
-        A row that failed (``ok`` False, or an objective, measure or constraint that is not finite)
-        or breaks a constraint is refused and costs no other.
+        A row that failed (``ok`` False, or an objective, measure or constraint that is not finite),
+        breaks a constraint or is not at the target fidelity is refused and costs no other.
 
         Args:
             batch: (n) rows with valid inputs and every outcome; ``id`` and ``ok`` if they have any.
@@ -242,11 +242,13 @@ class Archive(ABC):
         return self.learn(batch, None if parents is None else ids(parents, len(batch)))
 
     def _judged(self, batch: Batch) -> Batch:
-        """The batch with an ``ok`` where an outcome that counts is not finite."""
+        """The batch with an ``ok`` where a row fails that was not said to."""
         p, good = self.problem, np.ones(len(batch), dtype=bool)
         names = [o.name for o in p.objectives] + [m.name for m in p.measures]
         for name in names + [c.name for c in p.constraints]:
             good &= np.isfinite(batch[name])
+        if p.fidelity is not None:
+            good &= batch[p.fidelity.name] == p.fidelity.target
         if good.all():
             return batch
         return batch.with_columns(ok=good & batch["ok"] if "ok" in batch else good)

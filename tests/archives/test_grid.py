@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import blackbox as bb
 from blackbox.archives import Archive, GridArchive, _placing
 from blackbox.errors import BatchError, ProblemError, UnsupportedError
+from blackbox.plot.data import growth
 from tests.archives.rows import problem, rows
 
 PLANE = problem()
@@ -327,3 +328,22 @@ def test_an_archive_like_a_grid_takes_other_cells() -> None:
     assert np.array_equal(made.low, grid.low)
     grid.split()
     assert grid.like(outside="clip").dims == (8, 6)
+
+
+def test_what_was_measured_at_less_fidelity_is_no_elite() -> None:
+    class Sized(bb.Problem):
+        space = bb.Space(bb.Real("x", 0, 1))
+        objectives = [bb.Maximize("f")]
+        measures = [bb.Measure("m", 0, 1)]
+        fidelity = bb.Fidelity(bb.Ordinal("size", [1, 10]), target=10)
+
+        def evaluate(self, p: dict[str, float]) -> dict[str, float]:
+            return {"f": p["x"] + (p["size"] < 10), "m": p["x"]}
+
+    told = Sized()
+    batch = bb.Batch({"x": [0.1, 0.12, 0.9], "size": [1, 10, 1]})
+    batch = batch.with_columns(**told.measure(batch))
+    archive = GridArchive(told, 4)
+    assert archive.add(batch).status.tolist() == [0, 2, 0]
+    assert archive.elites["size"].tolist() == [10]
+    assert growth(batch, archive).rows.tolist() == [1]
