@@ -18,7 +18,8 @@ class Replicated(Optimizer):
 
     A candidate is told when all its replicates are; failed ones do not count, and where all failed
     the candidate has. Rows from outside are single measurements, told as they are; so is a row told
-    with other inputs than proposed, which is no replicate.
+    with other inputs than proposed, which is no replicate. A known standard error is told as the
+    median of those of single measurements, which is more than that of a median.
 
     Args:
         optimizer: whose proposals are replicated.
