@@ -150,6 +150,23 @@ def test_cheap_problems_are_trained_on_directly(labels):
     assert np.mean(drawn["u"] + drawn["v"] == 1) > 0.3  # uniform: 0.06
 
 
+@pytest.mark.parametrize("labels", ["rank", "front"])
+def test_no_front_holds_what_breaks_a_constraint(labels):
+    problem = bb.problem(
+        lambda b: two(b) | {"low": (table(b) <= 1).sum(axis=1).astype(float)},
+        bb.Space(*CATS),
+        [bb.Maximize("u"), bb.Maximize("v")],
+        batch=True,
+        constraints=[bb.Constraint("low", upper=2)],
+    )
+    optimizer = bb.OrderPreservingGFN(problem, labels=labels, seed=0)
+    optimizer.train(100, n=48)
+    told = bb.OrderPreservingGFN(problem, labels=labels, seed=0)
+    run(told, 80)
+    for each in (optimizer, told):  # uniform: 0.69
+        assert np.mean((table(each.sample(200)) <= 1).sum(axis=1) <= 2) > 0.8
+
+
 def test_measured_constraints_rank_behind():
     optimizer = bb.OrderPreservingGFN(CONSTRAINED, seed=0)
     run(optimizer, 120)
