@@ -239,6 +239,27 @@ def test_completion_is_the_conditional_law(order):
     assert 0.5 * np.abs(counts - expected).sum() / 2000 < 0.12
 
 
+@pytest.mark.parametrize("learn_backward", [False, True])
+@pytest.mark.parametrize("order", ["grid", None])
+def test_completion_favours_nothing_that_is_built_early(order, learn_backward):
+    free = bb.Integer("b", 0, 4) if order else bb.Sequence("b", "A", length=(0, 4))
+    problem = bb.problem(
+        lambda b: {"y": np.ones(len(b))},
+        bb.Space(bb.Integer("a", 0, 2), free),
+        bb.Maximize("y"),
+        batch=True,
+    )
+    policy = Policy(hidden=(64,), lr=1e-2, learn_backward=learn_backward)
+    optimizer = bb.GFlowNet(
+        problem, reward="proportional", construction=order, policy=policy, seed=0
+    )
+    optimizer.train(300, n=32)
+    rows = optimizer.sample(2000, given={"a": 2})
+    assert np.all(rows["a"] == 2)
+    size = rows["b"] if order else (rows["b"] != "").sum(axis=1)
+    assert np.bincount(size, minlength=5) / 2000 == pytest.approx(np.full(5, 0.2), abs=0.05)
+
+
 def test_local_search_trains_too():
     optimizer = bb.GFlowNet(MATCHES, reward="proportional", beta=2, seed=0)
     optimizer.train(60, n=16, local_search=2)
