@@ -280,6 +280,30 @@ def test_preferences_steer_and_exponents_too():
     )
 
 
+def test_what_is_minimized_is_trained_on_alike():
+    turned = bb.problem(
+        lambda b: {name: 1 - values for name, values in two(b).items()},
+        bb.Space(*CATS),
+        [bb.Minimize("u"), bb.Minimize("v")],
+        batch=True,
+    )
+    losses, others = (bb.PreferenceGFN(p, policy=QUICK, seed=0).train(9) for p in (TWO, turned))
+    assert others == pytest.approx(losses)
+
+
+@pytest.mark.parametrize("kind", [bb.OrderPreservingGFN, bb.PreferenceGFN])
+def test_outcomes_that_are_not_finite_are_refused_before_training(kind):
+    problem = bb.problem(
+        lambda b: two(b) | {"v": np.where(b["a"] == 1, np.nan, 0.5)},
+        bb.Space(*CATS),
+        [bb.Maximize("u"), bb.Maximize("v")],
+        batch=True,
+    )
+    optimizer = kind(problem, policy=QUICK, seed=0)
+    with pytest.raises(ProblemError, match="is not finite"):
+        optimizer.train(1)
+
+
 def test_active_sampler_takes_several_objectives():
     optimizer = bb.ActiveGFN(TWO, n_init=10, rounds=2, policy=QUICK, seed=0)
     rows = run(optimizer, 40)
