@@ -304,6 +304,12 @@ def test_outcomes_that_are_not_finite_are_refused_before_training(kind):
         optimizer.train(1)
 
 
+def test_an_exponent_of_zero_asks_for_the_uniform_law():
+    optimizer = bb.GFlowNet(MATCHES, reward="proportional", beta=0, policy=QUICK, seed=0)
+    optimizer.train(100)
+    assert optimizer.log_partition == pytest.approx(4 * np.log(4), abs=0.5)
+
+
 def test_active_sampler_takes_several_objectives():
     optimizer = bb.ActiveGFN(TWO, n_init=10, rounds=2, policy=QUICK, seed=0)
     rows = run(optimizer, 40)
