@@ -278,6 +278,15 @@ class TestPredictions:
         assert reading.labels(text, 3).value == pytest.approx([0.75, 0.0, 1.0])
         assert reading.labels(Text(text.text), 3).value.tolist() == [1, 0, 1]
 
+    def test_tokens_that_the_text_has_lost_shift_no_probability(self) -> None:
+        tokens = (
+            ("\n\n", {}), ('{"labels":[', {}), ("1", {"1": math.log(0.6), "0": math.log(0.4)}),
+            (",", {}), ("0", {"0": math.log(0.7), "1": math.log(0.3)}), ("]}", {}),
+        )  # fmt: skip
+        text = Text('{"labels":[1,0]}', tokens)
+        assert reading.labels(text, 2).value == pytest.approx([0.6, 0.3])
+        assert reading.labels(Text(text.text, tokens[2:]), 2).value.tolist() == [1, 0]
+
     def test_scientific_notation_is_read(self) -> None:
         text = Text('{"predictions": [1e-3, -2.5E+2, 0, "high", null]}')
         value = reading.predictions(text, 5, 1).value
