@@ -58,7 +58,20 @@ def as_column(name: str, values: npt.ArrayLike, n: int | None = None) -> Array:
         shared = array is values or np.may_share_memory(array, values)
         array = array.copy() if shared else array
         array.setflags(write=False)
+    elif _looks_on(array):
+        array = array.copy()
+        array.setflags(write=False)
     return array
+
+
+def _looks_on(array: Array) -> bool:
+    """Whether it is a read-only view of what can be written, as pandas gives its columns."""
+    base = array.base
+    while isinstance(base, np.ndarray):
+        if base.flags.writeable:
+            return True
+        base = base.base
+    return False
 
 
 def _converted(name: str, values: npt.ArrayLike) -> Array:

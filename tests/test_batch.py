@@ -175,6 +175,30 @@ def test_writing_into_the_given_array_changes_nothing() -> None:
     assert not batch["grid"].any()
 
 
+@pytest.mark.parametrize("kind", ["view", "broadcast", "pandas"])
+def test_a_read_only_view_of_what_others_write_is_copied(kind: str) -> None:
+    owner = np.zeros(3)
+    view: Any = owner[:]
+    view.setflags(write=False)
+    if kind == "broadcast":
+        view = np.broadcast_to(owner[:1], (3,))
+    if kind == "pandas":
+        pd = pytest.importorskip("pandas")
+        frame = pd.DataFrame({"x": owner, "y": owner})
+        view = frame["x"].to_numpy()
+    batch = Batch({"x": view})
+    owner[0] = 7.0
+    if kind == "pandas":
+        frame.loc[0, "x"] = 7.0
+    assert batch["x"].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_columns_of_batches_are_shared_without_a_copy() -> None:
+    batch = Batch({"x": [1.0, 2.0], "y": [1, 2]})
+    for column in (batch["x"], batch[1:]["x"], batch[[0]]["x"]):
+        assert as_column("x", column) is column
+
+
 def test_given_arrays_stay_writeable() -> None:
     values = np.array([1.0, 2.0])
     Batch({"x": values})

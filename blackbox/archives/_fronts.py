@@ -54,7 +54,7 @@ def place(cells: Ints, scores: Array, values: Array, rows: Ints, count: Ints) ->
             room = np.zeros(kept + 1)  # the crowding distance of NSGA-II (Deb et al. 2002)
             for j in range(m):
                 column = values[c, :, j]
-                order = np.argsort(column)
+                order = np.argsort(column, kind="mergesort")  # stable, compiled or not
                 span = max(column[order[-1]] - column[order[0]], 1e-300)
                 room[order[0]] = room[order[-1]] = np.inf
                 for p in range(1, kept):

@@ -33,8 +33,10 @@ class Neighbours:
         if points.shape[1] <= _TREE:
             self._tree = require("scipy.spatial", "qd").cKDTree(points)
         else:
-            self._across = np.ascontiguousarray(points.T)
-            self._half = (points**2).sum(axis=1) / 2
+            # About their mean: far from 0 products of neighbours would differ by rounding alone.
+            self._mean = points.mean(axis=0)
+            self._across = np.ascontiguousarray((points - self._mean).T)
+            self._half = (self._across**2).sum(axis=0) / 2
 
     def nearest(self, queries: Floats) -> Ints:
         """(n,) positions of the points nearest to (n, m) queries."""
@@ -49,7 +51,8 @@ class Neighbours:
         for start in range(0, len(queries), _BLOCK):
             block = slice(start, start + _BLOCK)
             # The point of largest x.c - c.c / 2 is the nearest.
-            at[block] = _largest(queries[block] @ self._across - self._half, k)
+            nearness = (queries[block] - self._mean) @ self._across - self._half
+            at[block] = _largest(nearness, k)
         away = queries[:, None, :] - self.points[at]
         return np.sqrt((away**2).sum(axis=2)), at
 

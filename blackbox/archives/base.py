@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -51,11 +51,15 @@ class Archive(ABC):
         low: (m,) least measures of interest.
         high: (m,) largest.
         outside: number of rows so far that were refused because they lay outside that range.
+        elites_are_cells: whether there are no cells but the elites, so that a cell's number means
+            nothing in another archive.
 
     Raises:
         UnsupportedError: the problem declares no measures.
         ProblemError: the problem is declared wrongly.
     """
+
+    elites_are_cells: ClassVar[bool] = False
 
     def __init__(self, problem: Problem) -> None:
         need_problem(problem)
@@ -223,8 +227,8 @@ class Archive(ABC):
     def add(self, batch: Batch, parents: npt.ArrayLike | None = None) -> Added:
         """Take the rows that are above their cells' thresholds.
 
-        A row that failed (``ok`` False, or an outcome that is not finite) or breaks a constraint is
-        refused and costs no other.
+        A row that failed (``ok`` False, or an objective, measure or constraint that is not finite),
+        breaks a constraint or is not at the target fidelity is refused and costs no other.
 
         Args:
             batch: (n) rows with valid inputs and every outcome; ``id`` and ``ok`` if they have any.
@@ -234,8 +238,20 @@ class Archive(ABC):
             BatchError: a column is missing or of another width or type, or parents are no ids or
                 of another number. Nothing was added.
         """
-        batch = entering(batch, self._layout)
+        batch = self._judged(entering(batch, self._layout))
         return self.learn(batch, None if parents is None else ids(parents, len(batch)))
+
+    def _judged(self, batch: Batch) -> Batch:
+        """The batch with an ``ok`` where a row fails that was not said to."""
+        p, good = self.problem, np.ones(len(batch), dtype=bool)
+        names = [o.name for o in p.objectives] + [m.name for m in p.measures]
+        for name in names + [c.name for c in p.constraints]:
+            good &= np.isfinite(batch[name])
+        if p.fidelity is not None:
+            good &= batch[p.fidelity.name] == p.fidelity.target
+        if good.all():
+            return batch
+        return batch.with_columns(ok=good & batch["ok"] if "ok" in batch else good)
 
     def learn(self, batch: Batch, parents: Ints | None = None) -> Added:
         """The second half of ``add``: rows that were checked, as an optimizer's ``tell`` has them.

@@ -159,7 +159,8 @@ class CellArchive(Archive):
 
         Its empty cells have the lower threshold of the two.
 
-        Associative, and commutative but for equal scores, of which those of ``self`` are kept.
+        Associative, and commutative but for equal scores, of which those of ``self`` are kept; not
+        so for grids that have grown towards other sides, of which that of ``self`` grows further.
         Ids and parents stay those that each elite was given by its own optimizer.
 
         Raises:

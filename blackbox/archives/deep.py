@@ -75,6 +75,20 @@ class DeepArchive(Archive):
     def size(self) -> int:
         return self._niches.size
 
+    # Whoever looks at an archive's cells, as plots and comparisons do, asks for these; the one that
+    # the niches lack is lacking here too.
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Cells along each measure, where the niches are a grid."""
+        dims: tuple[int, ...] = getattr(self._niches, "dims")  # noqa: B009
+        return dims
+
+    @property
+    def centroids(self) -> Floats:
+        """(k, m) centroids in the measures' units, where the niches are Voronoi cells."""
+        centroids: Floats = getattr(self._niches, "centroids")  # noqa: B009
+        return centroids
+
     @property
     def _order(self) -> Array:
         """The best member of each filled cell, by increasing cell."""
@@ -84,6 +98,12 @@ class DeepArchive(Archive):
 
     def _cell_of(self, measures: Floats) -> Ints:
         return self._niches.cell_of(measures)
+
+    def _filled(self, measures: Floats) -> Ints:
+        order, cells = self._order, self._cell_of(measures)
+        at = np.minimum(np.searchsorted(self._own["cell"][order], cells), len(order) - 1)
+        rows: Ints = order[at]
+        return np.where(self._own["cell"][rows] == cells, rows, -1)
 
     def _draw(self, n: int, rng: np.random.Generator) -> Ints:
         order = np.argsort(self._own["cell"], kind="stable")
@@ -145,6 +165,7 @@ class DeepArchive(Archive):
         for part in (self, other):
             own, table = part._own.columns(), part._table.columns()
             merged.insert(own["score"], own["measures"], table, own["parent"])
+        merged.outside = self.outside + other.outside
         return merged
 
     def state(self) -> State:

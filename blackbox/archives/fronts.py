@@ -116,7 +116,7 @@ class FrontArchive(Archive):
         absent = ~self._inside(cells)
         for values in np.moveaxis(self._values[cells], 2, 0):
             values[absent] = np.nan  # sorted last
-            order = np.argsort(values, axis=1)
+            order = np.argsort(values, axis=1, kind="stable")
             ranked = np.take_along_axis(values, order, axis=1)
             gap = np.full(room.shape, np.inf)
             with np.errstate(over="ignore", invalid="ignore"):  # of scores as large as floats

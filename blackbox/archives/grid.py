@@ -32,7 +32,8 @@ class GridArchive(CellArchive):
     do, puts an elite into a cell whose measures it does not have, and a range that is too narrow
     then looks like a full edge. Where the range is not known, ``"grow"`` doubles it towards what
     lies outside, as often as needed. Two old cells become one, so no elite is lost but to a better
-    one in its new cell: the archive holds what it would hold had the range been known.
+    one in its new cell: the archive holds what it would hold had the range been known, but that of
+    equal scores another may have stayed.
 
     Args:
         problem: declares measures and their ranges.
@@ -147,7 +148,7 @@ class GridArchive(CellArchive):
 
     def like(self, **changes: Any) -> GridArchive:
         made = GridArchive(self.problem, **{**self.arguments(), **changes})
-        made._reshape(self.dims, self.low, self.high)
+        made._reshape(made.dims if "cells" in changes else self.dims, self.low, self.high)
         return made
 
     def _reshape(self, dims: tuple[int, ...], low: Floats, high: Floats) -> None:

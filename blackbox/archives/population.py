@@ -33,6 +33,8 @@ class Population(Archive):
         ProblemError: the capacity is no positive int.
     """
 
+    elites_are_cells = True
+
     def __init__(self, problem: Problem, capacity: int) -> None:
         super().__init__(problem)
         self._capacity = check_count(f"{type(self).__name__}: capacity", capacity, 1)
@@ -42,8 +44,11 @@ class Population(Archive):
         return self._capacity
 
     @abstractmethod
-    def _worth(self, measures: Floats, scores: Floats) -> Floats:
-        """(n,) what each of these rows is worth among them; measures in units of their ranges."""
+    def _worth(self, measures: Floats, scores: Floats, ids: Ints) -> Floats:
+        """(n,) what each of these rows is worth among them; measures in units of their ranges.
+
+        Ids tell which row is which, but -1 is that of every row from outside.
+        """
 
     def _cell_of(self, measures: Floats) -> Ints:
         good = np.isfinite(measures).all(axis=1)
@@ -70,7 +75,7 @@ class Population(Archive):
         own = {c: np.concatenate([self._own[c], own[c][good]]) for c in own}
         if not len(own["score"]):
             return Added(status, gain, cell)
-        worth = self._worth(self._unit(own["measures"]), own["score"])
+        worth = self._worth(self._unit(own["measures"]), own["score"], table["id"])
         kept = np.sort(np.argsort(-worth, kind="stable")[: self._capacity])
         entered = np.flatnonzero(kept >= k)
         gain[good] = worth[k:]
@@ -126,7 +131,7 @@ class DominatedArchive(Population):
     def arguments(self) -> dict[str, Any]:
         return {"capacity": self._capacity, "neighbours": self._neighbours}
 
-    def _worth(self, measures: Floats, scores: Floats) -> Floats:
+    def _worth(self, measures: Floats, scores: Floats, ids: Ints) -> Floats:
         order = np.argsort(-scores, kind="stable")
         points = measures[order]
         worth = np.full(len(scores), np.inf)

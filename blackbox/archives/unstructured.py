@@ -38,6 +38,8 @@ class UnstructuredArchive(Archive):
         MissingExtraError: SciPy is not installed (extra ``qd``).
     """
 
+    elites_are_cells = True
+
     def __init__(
         self,
         problem: Problem,

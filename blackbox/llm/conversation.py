@@ -247,6 +247,6 @@ def _singles(request: Request, numbers: range) -> list[Request]:
 
 def _texts(reply: Reply, most: int) -> list[Text]:
     """At most so many texts of a reply."""
-    logprobs = reply.logprobs or ((),) * len(reply.texts)
+    logprobs = (*reply.logprobs, *((),) * len(reply.texts))  # a model may give those of some only
     pairs = zip(reply.texts, logprobs, strict=False)
     return [Text(text, tokens) for text, tokens in pairs][:most]

@@ -19,8 +19,9 @@ class Recorded(Model):
 
     Each attempt is one line of JSON: the request, and the reply or the error. A request that the
     file knows is answered from it, so a study that is resumed or run again makes the same
-    proposals without a single request. Failed attempts are kept as well, since what an optimizer
-    does next depends on them. No line holds a key: requests carry none.
+    proposals without a single request. What a model of another name said counts for nothing.
+    Failed attempts are kept as well, since what an optimizer does next depends on them. No line
+    holds a key: requests carry none.
 
     Args:
         model: answers what the file does not know; None replays only.
@@ -109,6 +110,8 @@ class Recorded(Model):
                 _ = exchange.get("reply") or exchange["error"]
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue  # cut off when its writer was killed
+            if self._model is not None and exchange["model"] != self._model.name:
+                continue
             self._known.setdefault(key, exchange)
             self.name, self.prices = exchange["model"], tuple(exchange["prices"])
 

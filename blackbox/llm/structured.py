@@ -117,6 +117,7 @@ class Fields:
 
     def __init__(self, space: Space, *, anonymous: bool = False) -> None:
         self.space = space
+        self._digits = {p.name: _digits(p) for p in space}
         self.names = {
             p.name: f"X{i}" if anonymous else p.name for i, p in enumerate(space, start=1)
         }
@@ -155,7 +156,7 @@ class Fields:
     def write(self, batch: Batch) -> list[str]:
         """A JSON array for each row, values in the order of the parameters."""
         rows = self.space.rows(batch.select(self.space.names))
-        return ["[" + ",".join(_written(p, row[p.name]) for p in self.space) + "]" for row in rows]
+        return ["[" + ",".join(self._written(p, row) for p in self.space) + "]" for row in rows]
 
     def read(self, value: Any) -> dict[str, Any]:
         """The values of one row that a model wrote as an object by name.
@@ -181,6 +182,9 @@ class Fields:
         if not rows:
             return self.space.decode(np.empty((0, self.space.width)))
         return Batch({p.name: p.check(as_column(p.name, _column(p, rows))) for p in self.space})
+
+    def _written(self, p: Parameter, row: Mapping[str, Any]) -> str:
+        return _written(p, row[p.name], self._digits[p.name])
 
     def _shown(self, name: str) -> str:
         name, bracket, rest = name.partition("[")
@@ -232,7 +236,12 @@ def _array(items: Mapping[str, Any], least: int, most: int) -> dict[str, Any]:
     return {"type": "array", "items": dict(items), "minItems": least, "maxItems": most}
 
 
-def _written(p: Parameter, value: Any) -> str:
+def _digits(p: Parameter) -> int:
+    """Of the numbers of a row: five, more where a range is narrow for the size of its numbers."""
+    return digits_for(np.array([p.low, p.high])) - 1 if isinstance(p, Real) else 5
+
+
+def _written(p: Parameter, value: Any, digits: int) -> str:
     if isinstance(p, SequenceParameter):
         tokens = [str(token) for token in value]
         return _json("".join(tokens) if _plain(p) else tokens)
@@ -240,8 +249,8 @@ def _written(p: Parameter, value: Any) -> str:
     if isinstance(p, Categorical | Ordinal | Permutation):
         return _json(values)
     if isinstance(values, list):
-        return "[" + ",".join(number(v, 5) for v in values) + "]"
-    return number(values, 5)
+        return "[" + ",".join(number(v, digits) for v in values) + "]"
+    return number(values, digits)
 
 
 def _read(p: Parameter, value: Any) -> Any:

@@ -156,10 +156,10 @@ def same_cells(runs: Sequence[Run]) -> None:
         if not pair and not (hasattr(run, "cells") and hasattr(run, "scores")):
             raise BatchError(f"a run is {run!r}; give an archive or a pair (cells, scores)")
     archives = [run for run in runs if not isinstance(run, tuple)]
-    if len(archives) > 1 and any(hasattr(run, "novelty") for run in archives):
+    if len(archives) > 1 and any(getattr(run, "elites_are_cells", False) for run in archives):
         raise BatchError(
-            "the cells of an unstructured archive are its own elites; add the elites of each to a "
-            "GridArchive and compare these"
+            "the cells of an archive without fixed cells are its own elites; add the elites of "
+            "each to a GridArchive and compare these"
         )
     for one in archives[1:]:
         first = archives[0]

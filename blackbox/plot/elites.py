@@ -36,7 +36,7 @@ def elites(
     pale; an archive without elites is drawn with a note.
 
     Args:
-        archive: a GridArchive, CVTArchive, UnstructuredArchive or FrontArchive.
+        archive: a GridArchive, CVTArchive, DeepArchive, UnstructuredArchive or FrontArchive.
         ax: where to draw; by default a new figure.
         value: what the colour shows: an objective, another outcome or a scalar input. By
             default the objective, or the hypervolume of each cell's front.

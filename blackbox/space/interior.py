@@ -3,7 +3,9 @@
 The walk is a Gibbs sampler: given all other inputs, one input (or what one input gives to another,
 at a rate that leaves one constraint's sum as it is) is uniform on an interval that the constraints
 give in closed form (Smith 1984, *Efficient Monte Carlo procedures for generating points uniformly
-distributed over bounded regions*). Chains start from different feasible points.
+distributed over bounded regions*). Where the values on such a line are not equally likely, or not
+all of its points are values, a step is proposed and kept by Metropolis' rule. Chains start from
+different feasible points.
 
 Notation: A (m, d) coefficients, lower and upper (m,), x (n, d) numeric inputs side by side.
 """
@@ -23,6 +25,8 @@ from blackbox.space.parameter import Parameter
 from blackbox.space.vectors import Simplex
 
 _TOLERANCE = 1e-9
+_SHARE = 1e-6  # of its own terms that a sum may miss a bound by
+_ROUNDING = 1e-14  # error of a decoded number, relative to its range
 _SWEEPS = 64
 _PROJECTIONS = 100
 _REPAIRS = 30
@@ -65,7 +69,9 @@ class Interior:
 
     def inside(self, x: Array) -> npt.NDArray[np.bool_]:
         """(n,) whether each point satisfies every constraint, within rounding."""
-        slack = _TOLERANCE * self._size
+        # What a wide range may lose by rounding must not excuse small terms that miss the bound.
+        terms = np.abs(x) @ np.abs(self.a).T
+        slack = np.minimum(_TOLERANCE * self._size, _SHARE * terms + _ROUNDING * self._size)
         sums = x @ self.a.T
         low = sums >= self.lower - slack
         inside: npt.NDArray[np.bool_] = (low & (sums <= self.upper + slack)).all(axis=1)
@@ -176,11 +182,13 @@ class Interior:
         """
         i, other = int(rng.integers(len(self.a))), int(rng.integers(x.shape[1]))
         linked = self.a[i, j] != 0 and self.a[i, other] != 0
-        if j == other or not (linked and self._lines[j] and self._lines[other]):
+        if j == other or not linked:
             return
         rate = self.a[i, j] / self.a[i, other]
         whole = [isinstance(self._of[k][0], Integer) for k in (j, other)]
-        if whole[1] and not (whole[0] and abs(rate) == 1):
+        straight = self._lines[j] and self._lines[other]
+        if not straight or (whole[1] and not (whole[0] and abs(rate) == 1)):
+            self._answer(j, other, rate, x, rng)
             return
         ends = [(x[:, other] - end) / rate for end in (self._low[other], self._high[other])]
         low = np.maximum(self._low[j] - x[:, j], np.minimum(*ends))
@@ -194,6 +202,28 @@ class Interior:
             step = low + u * (high - low)
         for k, moved in ((j, x[:, j] + step), (other, x[:, other] - rate * step)):
             x[:, k] = np.clip(moved, self._low[k], self._high[k])
+
+    def _answer(self, j: int, other: int, rate: float, x: Array, rng: np.random.Generator) -> None:
+        """As ``_exchange`` where the steps are not uniform: one input moves, the other answers.
+
+        A Metropolis step. The first takes any of its values, drawn as all draws are, so that only
+        the density of the other's decides whether the step is kept.
+        """
+        p, partner = self._of[j][0], self._of[other][0]
+        never = isinstance(p, Real) and not isinstance(partner, Real)  # falls between its values
+        if never or isinstance(partner, Simplex):
+            return
+        now = x[:, other]
+        low, high = np.full_like(now, self._low[j]), np.full_like(now, self._high[j])
+        drawn = _between(p, x[:, j], low, high, rng)
+        wanted = now - rate * (drawn - x[:, j])
+        answer = _nearest(partner, np.clip(wanted, self._low[other], self._high[other]))
+        moved = x.copy()
+        moved[:, j], moved[:, other] = drawn, answer
+        kept = np.abs(answer - wanted) <= _spacing(partner) * 1e-6 + np.abs(wanted) * 1e-15
+        kept &= rng.random(len(x)) * _density(partner, now) < _density(partner, answer)
+        kept &= self.inside(moved)
+        x[kept] = moved[kept]
 
     def _interval(self, x: Array, direction: Array, low: Array, high: Array) -> tuple[Array, Array]:
         """Ends of the step t for which x + t * direction stays feasible."""
@@ -216,6 +246,37 @@ def onto_simplex(x: Array) -> Array:
     shares = np.maximum(x - excess[np.arange(len(x)), last][:, None], 0)
     onto: Array = shares / shares.sum(axis=1, keepdims=True)
     return onto
+
+
+def _nearest(p: Parameter, values: Array) -> Array:
+    """The value of a number next to each of some within its bounds."""
+    if isinstance(p, Integer):
+        return np.rint(values)
+    if not isinstance(p, Ordinal):
+        return values
+    table = np.asarray(p.values, float)
+    above = np.minimum(np.searchsorted(table, values), len(table) - 1)
+    below = np.maximum(above - 1, 0)
+    nearer: Array = np.where(
+        values - table[below] < table[above] - values, table[below], table[above]
+    )
+    return nearer
+
+
+def _spacing(p: Parameter) -> float:
+    """The least difference between two values of a number."""
+    if isinstance(p, Ordinal):
+        return float(np.diff(np.asarray(p.values, float)).min(initial=np.inf))
+    return float(isinstance(p, Integer))
+
+
+def _density(p: Parameter, values: Array) -> Array:
+    """How often a draw gives each value of a number, up to a factor."""
+    if isinstance(p, Real) and p.log:
+        return 1 / values
+    if isinstance(p, Integer) and p.log:
+        return np.log((values + 0.5) / (values - 0.5))
+    return np.ones_like(values)
 
 
 def _between(p: Parameter, now: Array, low: Array, high: Array, rng: np.random.Generator) -> Array:

@@ -303,6 +303,7 @@ class _NumberBlock:
         if self._whole.size:
             table[self._whole] = np.rint(table[self._whole])
         np.minimum(np.maximum(table, self._low, out=table), self._high, out=table)
+        table.setflags(write=False)  # with the views on it that follow
         columns: dict[str, Array] = {}
         for name, start, stop, whole in self._spans:
             rows = table[start] if stop is None else np.ascontiguousarray(table[start:stop].T)

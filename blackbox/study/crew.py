@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Protocol
 
+from blackbox.arguments import is_whole
 from blackbox.batch import Batch
 from blackbox.executors import Dispatcher, Failure, LocalExecutor, Outcome
 from blackbox.formulation import Problem
@@ -89,8 +90,7 @@ def open_crew(
         return
     own = LocalExecutor(workers or 1) if executor is None else None
     used: Executor = own or executor  # type: ignore[assignment]
-    count = workers or getattr(used, "_max_workers", None) or os.cpu_count() or 1
-    dispatcher = Dispatcher(used, workers=count, timeout=timeout, retries=retries)
+    dispatcher = Dispatcher(used, workers=workers or _slots(used), timeout=timeout, retries=retries)
     finished = False
     try:
         yield Team(dispatcher)
@@ -99,3 +99,12 @@ def open_crew(
         dispatcher.close(cancel=not finished)
         if own is not None:
             own.shutdown(wait=finished, cancel_futures=True)
+
+
+def _slots(executor: Executor) -> int:
+    """Tasks that an executor runs at once, as far as it says; else one for each core."""
+    for name in ("workers", "_max_workers"):
+        count = getattr(executor, name, None)
+        if is_whole(count, 1):
+            return int(count)
+    return os.cpu_count() or 1

@@ -52,6 +52,7 @@ class Journal:
         self._writer = StudyWriter(
             folder, header(problem, optimizer, name), synchronous=synchronous
         )
+        self._check_order(folder, problem)
         self._waiting: deque[tuple[int, Callable[[], object]]] = deque()
         self._since = time.process_time()
         self._price = 0.0
@@ -110,6 +111,18 @@ class Journal:
     def close(self) -> None:
         """Release the file."""
         self._writer.close()
+
+    def _check_order(self, folder: Path, problem: Problem) -> None:
+        """Refuse inputs in another order: a checkpoint holds their coordinates, not their names."""
+        # Older studies did not write it down.
+        stored = self._writer.header["info"].get("inputs", list(problem.inputs))
+        if stored == list(problem.inputs):
+            return
+        self.close()
+        raise StudyMismatchError(
+            f"the study in {str(folder)!r} was made with inputs in the order {stored}, not "
+            f"{list(problem.inputs)}; declare them as they were, or give another folder"
+        )
 
     def _write(self, step: Callable[[], object]) -> None:
         # What the disk refuses stays first in line, so that the log never has a gap.
@@ -208,6 +221,7 @@ def header(problem: Problem, optimizer: Optimizer, name: str) -> dict[str, Any]:
         "problem": problem.name,
         "about": problem.about,
         "labels": problem.labels,
+        "inputs": problem.inputs,
         "libraries": libraries,
     }
     declared = {"problem": problem.spec(), "optimizer": optimizer.spec(), "info": info}

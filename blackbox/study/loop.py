@@ -75,7 +75,8 @@ class Loop:
                     self._flying[key] = task
                     self._costs[key] = float(self._study.prices(task).sum())
                     crew.submit(key, self._study.problem, task)
-                if not self._flying and crew.free:
+                # Evaluations given up may hold every slot: a spent budget does not wait for them.
+                if not self._flying and (crew.free or self._spent()):
                     return
                 told, fatal = self._finish(crew)
                 yield from told
@@ -85,21 +86,34 @@ class Loop:
     def _next(self) -> Batch | None:
         """The next task the budget allows, asked for if none waits; None if there is none."""
         study, budget, queue = self._study, self._plan.budget, self._queue
-        left = budget.rows(study.evaluations + sum(map(len, self._flying.values())))
-        if left < 1 or not budget.timely(study.seconds):
+        if self._spent():
             return None
+        left = self._left()
         if not queue:
             n = self._plan.batch or study.optimizer.batch_size
             queue.extend(self._tasks(study.ask(int(min(n, left)))))
-        if not queue:
+        # Asking takes time, too.
+        if not queue or not budget.timely(study.seconds):
             return None
         task = queue[0][: int(min(len(queue[0]), left))]
         spent = study.cost + sum(self._costs.values())
         fits = budget.affordable(study.prices(task), spent)
         if fits == 0:
             return None
-        queue.popleft()
+        # The rest stays first in line: what comes after it must not be asked for instead.
+        rest = queue.popleft()[fits:]
+        if len(rest):
+            queue.appendleft(rest)
         return task[:fits]
+
+    def _left(self) -> float:
+        """Evaluations left, those under way counted."""
+        under_way = sum(map(len, self._flying.values()))
+        return self._plan.budget.rows(self._study.evaluations + under_way)
+
+    def _spent(self) -> bool:
+        """Whether evaluations or time are used up; what cost allows depends on the row."""
+        return self._left() < 1 or not self._plan.budget.timely(self._study.seconds)
 
     def _tasks(self, batch: Batch) -> list[Batch]:
         """What is evaluated at once: a row, or the whole batch if the problem takes batches."""

@@ -124,7 +124,7 @@ def study_html(study: Study) -> str:
     if best is not None:
         shown = {k: _text(v) for k, v in best.items()}
         parts += ["<h4>Best</h4>", _table(shown)]
-    if study.told:
+    if study.told and (study._keep or study.path is not None):
         parts += ["<h4>Last rows</h4>", study.history[-_ROWS:]._repr_html_()]
     if study.failures:
         last = {f"row {i}": why.strip().splitlines()[-1] for i, why in study.failures.items()}

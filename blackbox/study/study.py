@@ -22,7 +22,7 @@ from blackbox.study.record import Record, open_study
 from blackbox.study.risk import best_design
 from blackbox.study.show import Progress, study_html
 from blackbox.study.table import Table
-from blackbox.study.tally import Tally, checked_reasons, eligible
+from blackbox.study.tally import Tally, checked_reasons, eligible, reasons_of_failed
 
 if TYPE_CHECKING:
     from blackbox.study.journal import Journal
@@ -207,7 +207,12 @@ class Study(Record):
         return candidates[is_nondominated(self.problem.scores(candidates))]
 
     def ask(self, n: int | None = None) -> Batch:
-        """Propose candidates, as ``Optimizer.ask``, and write them down first."""
+        """Propose candidates, as ``Optimizer.ask``, and write them down first.
+
+        Raises:
+            StorageError: the disk refuses them, or the study was closed.
+        """
+        self._refuse_closed()
         if self._journal is not None:
             self._journal.flush()
         batch = self.optimizer.ask(n)
@@ -221,19 +226,22 @@ class Study(Record):
         Args:
             batch: outcomes of asked rows or data from outside. A row that was told before with
                 the same outcomes is passed over.
-            reasons: id to the reason why a row failed.
+            reasons: id to the reason why a row failed; passed over for a row that did not, or that
+                was told before.
 
         Returns:
             The rows that are new, with all columns of ``history``.
 
         Raises:
             TellError: as ``Optimizer.tell``; also a row told before with other outcomes, or reasons
-                that are no dict from ids.
+                that are no dict from ids of the batch.
             StorageError: the disk refuses the rows. They are told in memory all the same, and
-                written first as soon as it takes them.
+                written first as soon as it takes them. Or the study was closed: nothing is told.
         """
+        self._refuse_closed()
         reasons = checked_reasons(reasons)
         told = self.optimizer.checked(self._news(batch))
+        reasons = reasons_of_failed(reasons, batch, told)
         if len(told) == 0:
             return told
         if self.problem.has_cost:
@@ -275,7 +283,8 @@ class Study(Record):
             max_seconds: seconds spent running; no evaluation starts after them.
             batch: rows a proposal; by default the optimizer's natural batch.
             executor: any ``concurrent.futures.Executor``; it stays open.
-            workers: evaluations at once. Without an executor, local worker processes.
+            workers: evaluations at once. Without an executor, local worker processes, by default
+                one; with one, as many as it says that it runs at once.
             timeout: seconds an evaluation may take; then its row has failed.
             retries: how often a failed evaluation is tried again.
             on_error: ``"raise"`` stops at the first exception of an evaluation and leaves its
@@ -348,6 +357,7 @@ class Study(Record):
         return self.problem.costs(batch.select(self.problem.inputs))
 
     def _timed(self, plan: Plan) -> Iterator[Batch]:
+        self._refuse_closed()
         if self._journal is not None:
             self._journal.flush()
         self._clock = time.monotonic()
@@ -415,7 +425,16 @@ class Study(Record):
         self._tally.count(told)
         if self._keep:
             self._table.append(told)
+        if self._keep or self.path is None:
             self._reasons.update(reasons)
+
+    def _refuse_closed(self) -> None:
+        # What is told now would be nowhere but in memory.
+        if self.path is not None and self._journal is None:
+            raise StorageError(
+                f"the study in {str(self.path)!r} was closed: build it again, with a fresh "
+                "optimizer, to go on"
+            )
 
     def _refuse_preference(self, what: str) -> None:
         if self.problem.preference:

@@ -92,3 +92,25 @@ def checked_reasons(reasons: object) -> dict[int, str]:
             f"tell: reasons={reasons!r}; give a dict from the id of a row to the text why it failed"
         )
     return {int(i): str(text) for i, text in reasons.items()}
+
+
+def reasons_of_failed(reasons: Mapping[int, str], batch: Batch, told: Batch) -> dict[int, str]:
+    """The reasons of those rows of a batch that are new and failed.
+
+    Args:
+        reasons: by id, as ``checked_reasons`` gave them.
+        batch: the rows as they were given.
+        told: those of them that are new.
+
+    Raises:
+        TellError: a reason has no row in the batch.
+    """
+    if not reasons:
+        return {}
+    unknown = reasons.keys() - set(batch["id"].tolist() if "id" in batch else [])
+    if unknown:
+        raise TellError(
+            f"tell: reasons for ids {sorted(unknown)[:10]} that are not in the batch; give reasons "
+            "for rows of the batch only"
+        )
+    return {i: reasons[i] for i in told["id"][~told["ok"]].tolist() if i in reasons}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import blackbox as bb
+from blackbox.archives.base import Ints
 from blackbox.archives.population import Population
 from blackbox.formulation import Floats
 from blackbox.optimizers.quality_diversity._elites import DEFAULT, ElitesOptimizer
@@ -21,7 +22,7 @@ class Best(Population):
     def arguments(self) -> dict[str, Any]:
         return {"capacity": self._capacity}
 
-    def _worth(self, measures: Floats, scores: Floats) -> Floats:
+    def _worth(self, measures: Floats, scores: Floats, ids: Ints) -> Floats:
         return scores
 
 

@@ -6,8 +6,10 @@ pattern of D4RL (Fu et al. 2020, arXiv 2004.07219).
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +83,8 @@ def dataset(
     task = Pendulum() if task is None else task
     how = Apprenticeship() if how is None else how
     name = f"{task.name}-{quality}-{transitions}"
-    path = cache_folder(cache) / f"{name}-seed{seed}.npz"
+    mark = "" if quality == "random" else _mark(how)
+    path = cache_folder(cache) / f"{name}-seed{seed}{mark}.npz"
     if path.exists():
         return Transitions.load(path, name)
     rng = np.random.default_rng([seed, QUALITIES.index(quality)])
@@ -150,7 +153,7 @@ def _of_agent(
 
 def _agent(task: Task, seed: int, folder: Path, how: Apprenticeship) -> Agent:
     """The agent, from its file where there is one."""
-    path = folder / f"{task.name}-agent-seed{seed}.npz"
+    path = folder / f"{task.name}-agent-seed{seed}{_mark(how)}.npz"
     rng = np.random.default_rng([seed, 1_000])
     made = [SAC(task.columns, how.settings, rng) for _ in range(2)]
     if not path.exists():
@@ -160,6 +163,14 @@ def _agent(task: Task, seed: int, folder: Path, how: Apprenticeship) -> Agent:
             policy.actor.flat[:] = file[name]
         replay = Transitions.of([file[field] for field in FIELDS], "replay")
     return Agent(made[0], made[1], replay)
+
+
+def _mark(how: Apprenticeship) -> str:
+    """What tells the files of an agent from those of the usual one."""
+    if how == Apprenticeship():
+        return ""
+    text = json.dumps(asdict(how), sort_keys=True)
+    return f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _train(task: Task, seed: int, path: Path, how: Apprenticeship) -> None:

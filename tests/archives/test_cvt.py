@@ -24,6 +24,9 @@ def test_neighbours_are_those_of_brute_force(m: int, k: int) -> None:
     assert np.allclose(distances, np.sort(away, axis=1)[:, :k], atol=1e-12)
     everything, _ = Neighbours(points).several(queries, 150)
     assert np.allclose(everything, np.sort(away, axis=1), atol=1e-7)
+    # However far from 0 all of them are.
+    _, afar = Neighbours(points + 1e7).several(queries + 1e7, k)
+    assert np.array_equal(afar, at)
 
 
 @pytest.mark.parametrize("tree", [0, 7])

@@ -9,7 +9,8 @@ import pytest
 
 import blackbox as bb
 from blackbox.archives import DeepArchive, GridArchive, UnstructuredArchive
-from blackbox.errors import ProblemError
+from blackbox.errors import BatchError, ProblemError
+from blackbox.metrics import illumination
 from tests.archives.rows import problem, rows
 
 PLANE = problem()
@@ -73,3 +74,24 @@ def test_the_cells_of_a_split_grid_are_taken_as_they_are(tmp_path: Path) -> None
     loaded = DeepArchive.load(tmp_path / "deep.bbx", PLANE)
     assert loaded.size == 16
     assert np.array_equal(loaded.cells, loaded.cell_of(loaded.measures))
+
+
+def test_the_elite_near_to_what_is_wanted_is_that_of_its_cell() -> None:
+    archive = DeepArchive(GridArchive(PLANE, (2, 1)), 3)
+    batch = rows(PLANE, 4, np.random.default_rng(0)).with_columns(
+        id=np.arange(4), a=[-0.9, -0.8, 0.01, 9.0], b=0.0, loss=[1.0, 0.0, 5.0, 0.0]
+    )
+    archive.add(batch)
+    # The row of a = 0.01 is nearer, and lies in the other cell.
+    assert archive.best_near([-0.01, 0.0])["id"].tolist() == [1]
+    assert archive.best_near([[0.9, 0.0], [-9.0, 0.0]])["id"].tolist() == [2, 1]
+    assert archive.merge(archive).outside == 2
+
+
+def test_cells_that_are_not_the_same_are_not_compared() -> None:
+    made = [DeepArchive(GridArchive(PLANE, dims), 3) for dims in ((2, 8), (4, 4))]
+    for archive in made:
+        archive.add(rows(PLANE, 9, np.random.default_rng(0)))
+    with pytest.raises(BatchError, match="archives of different dims"):
+        illumination(made, offset=-100)
+    assert not hasattr(made[0], "centroids")

@@ -190,3 +190,17 @@ def test_refusals():
             other.load_state(full.state())
     with pytest.raises(BatchError):
         _archive().add(_batch(np.ones((1, 3))).drop("f"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_compiled_and_plain_agree_where_scores_are_equal(seed):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 8, (200, 3)).astype(float)
+    scores[:, 2] = 18 - scores[:, 0] - scores[:, 1]
+    held = []
+    for run in (place, compiled()):
+        values, members = np.zeros((1, 21, 3)), np.zeros((1, 21), dtype=np.int64)
+        count = np.zeros(1, dtype=np.int64)
+        run(np.zeros(200, dtype=np.int64), scores.copy(), values, members, count)
+        held.append(members[0, : count[0]].tolist())
+    assert held[0] == held[1]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import blackbox as bb
 from blackbox.archives import Archive, GridArchive, _placing
 from blackbox.errors import BatchError, ProblemError, UnsupportedError
+from blackbox.plot.data import growth
 from tests.archives.rows import problem, rows
 
 PLANE = problem()
@@ -309,3 +310,40 @@ def test_bad_rows_are_refused_and_change_nothing() -> None:
     assert len(archive) == 0
     assert archive.best is None
     assert isinstance(archive, Archive)
+
+
+def test_clipping_takes_no_measure_that_is_not_finite() -> None:
+    archive = GridArchive(PLANE, 4, outside="clip")
+    batch = rows(PLANE, 3, np.random.default_rng(0)).with_columns(a=[np.inf, 0.1, 9.0])
+    assert archive.add(batch).status.tolist() == [0, 2, 2]
+    assert np.isfinite(archive.measures).all()
+    archive.like().load_state(archive.state())
+
+
+def test_an_archive_like_a_grid_takes_other_cells() -> None:
+    grid = GridArchive(PLANE, (4, 3), outside="grow")
+    grid.add(rows(PLANE, 30, np.random.default_rng(0), spread=9.0))
+    made = grid.like(cells=(7, 2))
+    assert made.dims == (7, 2)
+    assert np.array_equal(made.low, grid.low)
+    grid.split()
+    assert grid.like(outside="clip").dims == (8, 6)
+
+
+def test_what_was_measured_at_less_fidelity_is_no_elite() -> None:
+    class Sized(bb.Problem):
+        space = bb.Space(bb.Real("x", 0, 1))
+        objectives = [bb.Maximize("f")]
+        measures = [bb.Measure("m", 0, 1)]
+        fidelity = bb.Fidelity(bb.Ordinal("size", [1, 10]), target=10)
+
+        def evaluate(self, p: dict[str, float]) -> dict[str, float]:
+            return {"f": p["x"] + (p["size"] < 10), "m": p["x"]}
+
+    told = Sized()
+    batch = bb.Batch({"x": [0.1, 0.12, 0.9], "size": [1, 10, 1]})
+    batch = batch.with_columns(**told.measure(batch))
+    archive = GridArchive(told, 4)
+    assert archive.add(batch).status.tolist() == [0, 2, 0]
+    assert archive.elites["size"].tolist() == [10]
+    assert growth(batch, archive).rows.tolist() == [1]

@@ -7,7 +7,8 @@ import pytest
 
 import blackbox as bb
 from blackbox.archives import DominatedArchive
-from blackbox.errors import ProblemError
+from blackbox.errors import BatchError, ProblemError
+from blackbox.metrics import illumination
 from tests.archives.rows import problem, rows
 
 PLANE = problem((-1.0, 1.0), (0.0, 100.0))
@@ -67,3 +68,11 @@ def test_bad_arguments_are_refused() -> None:
             DominatedArchive(PLANE, capacity)  # type: ignore[arg-type]
     with pytest.raises(ProblemError, match="neighbours=0 must be an int of at least 1"):
         DominatedArchive(PLANE, neighbours=0)
+
+
+def test_rows_that_are_their_own_cells_are_not_compared_by_them() -> None:
+    made = [DominatedArchive(PLANE, 9) for _ in range(2)]
+    for seed, archive in enumerate(made):
+        archive.add(rows(PLANE, 9, np.random.default_rng(seed)))
+    with pytest.raises(BatchError, match="without fixed cells are its own elites"):
+        illumination(made, offset=-100)

@@ -94,6 +94,12 @@ def test_texts_that_are_missing_are_asked_for_one_by_one() -> None:
     assert conversation.total.faults == {"fewer texts": 1}
 
 
+def test_texts_without_probabilities_are_not_lost() -> None:
+    reply = Reply(("a", "b"), logprobs=((("a", {"a": -0.1}),),))
+    [found] = Conversation(Script(reply)).complete([REQUEST])
+    assert [(text.text, len(text.logprobs)) for text in found] == [("a", 1), ("b", 0)]
+
+
 def test_a_callable_that_never_answers_is_left() -> None:
     conversation = Conversation(lambda request: threading.Event().wait(2))
     start = time.monotonic()

@@ -52,6 +52,17 @@ def test_a_torn_line_costs_only_itself(tmp_path) -> None:
     assert len(Recorded(None, path)) == 2
 
 
+def test_what_another_model_said_is_not_its_answer(tmp_path) -> None:
+    def other(request: Request) -> Reply:
+        return Reply(("c", "d"))
+
+    path = tmp_path / "llm.jsonl"
+    Recorded(lambda request: REPLY, path)(REQUEST)
+    for _ in range(2):
+        assert Recorded(other, path)(REQUEST).texts == ("c", "d")
+    assert Recorded(lambda request: REPLY, path)(REQUEST) == REPLY
+
+
 def test_without_a_model_it_replays_only(tmp_path) -> None:
     with pytest.raises(StorageError, match="does not exist; give the file of a recorded run"):
         Recorded(None, tmp_path / "none.jsonl")

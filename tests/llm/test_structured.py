@@ -158,6 +158,12 @@ def test_numbers_are_short_and_true() -> None:
     assert number(2**40) == str(2**40)
 
 
+def test_digits_grow_where_a_range_is_narrow() -> None:
+    space = bb.Space(bb.Real("kelvin", 20_000, 20_001), bb.Real("x", 0, 2, size=2))
+    rows = bb.Batch({"kelvin": [20_000.125, 20_000.25], "x": [[0.1234567, 1], [1, 2]]})
+    assert Fields(space).write(rows) == ["[20000.125,[0.12346,1]]", "[20000.25,[1,2]]"]
+
+
 def test_digits_grow_where_outcomes_are_nearly_equal() -> None:
     values = np.array([1e6, 1e6 + 1e-3])
     texts = {number(v, digits_for(values)) for v in values.tolist()}

@@ -249,8 +249,10 @@ def test_fronts_in_cells():
             "archives of different centroids; compare",
         ),
         (
-            lambda: metrics.illumination([archive([0], [1.0], novelty=len) for _ in range(2)]),
-            "unstructured archive are its own elites",
+            lambda: metrics.illumination(
+                [archive([0], [1.0], elites_are_cells=True) for _ in range(2)]
+            ),
+            "archive without fixed cells are its own elites",
         ),
         (lambda: metrics.illumination([archive([0], [[1.0, 2]])]), "Pareto fronts"),
         (lambda: metrics.illumination([([0], [1.0, 2])]), "where cells have"),

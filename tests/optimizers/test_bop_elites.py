@@ -96,3 +96,35 @@ def test_bad_arguments_and_no_model_yet():
             bb.BOPElites(Ring(), cells=cells)
     with pytest.raises(TellError, match="no row"):
         bb.BOPElites(Ring()).predict(Ring().space.draw(1, np.random.default_rng(0)))
+
+
+def test_the_map_that_models_believe_in_satisfies_the_constraints_they_believe_in():
+    class Half(Ring):
+        constraints = [bb.Constraint("c", upper=0.5)]
+
+        def evaluate_batch(self, batch):
+            return {**super().evaluate_batch(batch), "c": batch["x"]}
+
+    optimizer = _run(bb.BOPElites(Half(), cells=(6, 6), n_init=12, seed=0), 12)
+    predicted = optimizer.predicted_archive(2000, seed=0)
+    assert len(predicted) > 5
+    assert (predicted.elites["c"] <= 0.5).all()
+    assert predicted.elites["x"].max() < 0.52
+    np.testing.assert_allclose(predicted.elites["c"], predicted.elites["x"], atol=0.02)
+
+
+def test_models_have_a_map_where_the_problem_has_gradients():
+    problem = bb.problem(
+        lambda b: {
+            "f": b["x"],
+            "m": b["x"],
+            "df": np.ones((len(b), 1)),
+            "dm": np.ones((len(b), 1)),
+        },
+        bb.Space(bb.Real("x", 0, 1)),
+        bb.Maximize("f", gradient="df"),
+        batch=True,
+        measures=[bb.Measure("m", 0, 1, gradient="dm")],
+    )
+    optimizer = _run(bb.BOPElites(problem, cells=(5,), n_init=4, seed=0), 4)
+    assert len(optimizer.predicted_archive(300)) == 5

@@ -76,6 +76,23 @@ def test_fills_more_and_better_than_steps_without_direction(name, plain):
     assert scored(run(optimizer, 20_000)) > 1.05 * plain
 
 
+@pytest.mark.parametrize("make", [bb.CMAME, bb.CMAMAE])
+def test_the_unit_of_the_objective_does_not_matter(make):
+    class Small(bb.problems.SphereProjection):
+        unit = 2.0**-60
+
+        def evaluate_batch(self, batch):
+            made = super().evaluate_batch(batch)
+            return {**made, "f": self.unit * made["f"]}
+
+    archives = []
+    for problem in (SPHERE, Small(10)):
+        optimizer = make(problem, cells=(20, 20), emitters=3, batch_size=20, seed=0)
+        archives.append(run(optimizer, 2_000).archive)
+    assert np.array_equal(archives[0].elites["x"], archives[1].elites["x"])
+    assert np.array_equal(archives[0].scores * Small.unit, archives[1].scores)
+
+
 def rows(gain, status=0, excess=0.0) -> bb.Batch:
     n = len(gain)
     return bb.Batch(

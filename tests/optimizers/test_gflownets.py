@@ -150,6 +150,23 @@ def test_cheap_problems_are_trained_on_directly(labels):
     assert np.mean(drawn["u"] + drawn["v"] == 1) > 0.3  # uniform: 0.06
 
 
+@pytest.mark.parametrize("labels", ["rank", "front"])
+def test_no_front_holds_what_breaks_a_constraint(labels):
+    problem = bb.problem(
+        lambda b: two(b) | {"low": (table(b) <= 1).sum(axis=1).astype(float)},
+        bb.Space(*CATS),
+        [bb.Maximize("u"), bb.Maximize("v")],
+        batch=True,
+        constraints=[bb.Constraint("low", upper=2)],
+    )
+    optimizer = bb.OrderPreservingGFN(problem, labels=labels, seed=0)
+    optimizer.train(100, n=48)
+    told = bb.OrderPreservingGFN(problem, labels=labels, seed=0)
+    run(told, 80)
+    for each in (optimizer, told):  # uniform: 0.69
+        assert np.mean((table(each.sample(200)) <= 1).sum(axis=1) <= 2) > 0.8
+
+
 def test_measured_constraints_rank_behind():
     optimizer = bb.OrderPreservingGFN(CONSTRAINED, seed=0)
     run(optimizer, 120)
@@ -222,6 +239,27 @@ def test_completion_is_the_conditional_law(order):
     assert 0.5 * np.abs(counts - expected).sum() / 2000 < 0.12
 
 
+@pytest.mark.parametrize("learn_backward", [False, True])
+@pytest.mark.parametrize("order", ["grid", None])
+def test_completion_favours_nothing_that_is_built_early(order, learn_backward):
+    free = bb.Integer("b", 0, 4) if order else bb.Sequence("b", "A", length=(0, 4))
+    problem = bb.problem(
+        lambda b: {"y": np.ones(len(b))},
+        bb.Space(bb.Integer("a", 0, 2), free),
+        bb.Maximize("y"),
+        batch=True,
+    )
+    policy = Policy(hidden=(64,), lr=1e-2, learn_backward=learn_backward)
+    optimizer = bb.GFlowNet(
+        problem, reward="proportional", construction=order, policy=policy, seed=0
+    )
+    optimizer.train(300, n=32)
+    rows = optimizer.sample(2000, given={"a": 2})
+    assert np.all(rows["a"] == 2)
+    size = rows["b"] if order else (rows["b"] != "").sum(axis=1)
+    assert np.bincount(size, minlength=5) / 2000 == pytest.approx(np.full(5, 0.2), abs=0.05)
+
+
 def test_local_search_trains_too():
     optimizer = bb.GFlowNet(MATCHES, reward="proportional", beta=2, seed=0)
     optimizer.train(60, n=16, local_search=2)
@@ -240,6 +278,36 @@ def test_preferences_steer_and_exponents_too():
     assert np.all(
         optimizer.log_prob(rows, preference=[1, 0]) > optimizer.log_prob(rows, preference=[0, 1])
     )
+
+
+def test_what_is_minimized_is_trained_on_alike():
+    turned = bb.problem(
+        lambda b: {name: 1 - values for name, values in two(b).items()},
+        bb.Space(*CATS),
+        [bb.Minimize("u"), bb.Minimize("v")],
+        batch=True,
+    )
+    losses, others = (bb.PreferenceGFN(p, policy=QUICK, seed=0).train(9) for p in (TWO, turned))
+    assert others == pytest.approx(losses)
+
+
+@pytest.mark.parametrize("kind", [bb.OrderPreservingGFN, bb.PreferenceGFN])
+def test_outcomes_that_are_not_finite_are_refused_before_training(kind):
+    problem = bb.problem(
+        lambda b: two(b) | {"v": np.where(b["a"] == 1, np.nan, 0.5)},
+        bb.Space(*CATS),
+        [bb.Maximize("u"), bb.Maximize("v")],
+        batch=True,
+    )
+    optimizer = kind(problem, policy=QUICK, seed=0)
+    with pytest.raises(ProblemError, match="is not finite"):
+        optimizer.train(1)
+
+
+def test_an_exponent_of_zero_asks_for_the_uniform_law():
+    optimizer = bb.GFlowNet(MATCHES, reward="proportional", beta=0, policy=QUICK, seed=0)
+    optimizer.train(100)
+    assert optimizer.log_partition == pytest.approx(4 * np.log(4), abs=0.5)
 
 
 def test_active_sampler_takes_several_objectives():

@@ -134,6 +134,26 @@ def test_only_the_best_examples_are_shown_where_there_are_too_many() -> None:
     assert shown == pytest.approx(np.sort(rows["f"][rows["ok"]])[:5], rel=1e-4)
 
 
+def test_of_several_objectives_none_decides_by_its_unit_which_examples_are_shown() -> None:
+    problem = bb.problem(
+        lambda p: {},
+        bb.Space(bb.Real("x", 0, 1)),
+        [bb.Maximize("share"), bb.Minimize("price")],
+        constraints=[bb.Constraint("c", upper=0)],
+    )
+    log = Log()
+    optimizer = bb.LLAMBO(problem, log, settings=Settings(examples=2), n_init=0, seed=0)
+    # Good in both, bad in both, cheap and of no use, best in both but not allowed.
+    columns = {
+        "share": [0.9, 0.1, 0.0, 1.0],
+        "price": [2e3, 9e3, 1e3, 1e3],
+        "c": [-1.0, -1.0, -1.0, 1.0],
+    }
+    optimizer.tell(bb.Batch({"x": [0.1, 0.3, 0.5, 0.7], **columns}))
+    optimizer.ask()
+    assert sorted(understood(log.prompts[0]).outcomes[:, 0]) == [0.0, 0.9]
+
+
 def test_pending_rows_are_named() -> None:
     log, problem = Log(), branin()
     optimizer = bb.LLMGuided(problem, log, seed=0)
@@ -257,6 +277,15 @@ class TestPredictions:
         text = Text('{"labels": [1, 0, 1]}', tokens)
         assert reading.labels(text, 3).value == pytest.approx([0.75, 0.0, 1.0])
         assert reading.labels(Text(text.text), 3).value.tolist() == [1, 0, 1]
+
+    def test_tokens_that_the_text_has_lost_shift_no_probability(self) -> None:
+        tokens = (
+            ("\n\n", {}), ('{"labels":[', {}), ("1", {"1": math.log(0.6), "0": math.log(0.4)}),
+            (",", {}), ("0", {"0": math.log(0.7), "1": math.log(0.3)}), ("]}", {}),
+        )  # fmt: skip
+        text = Text('{"labels":[1,0]}', tokens)
+        assert reading.labels(text, 2).value == pytest.approx([0.6, 0.3])
+        assert reading.labels(Text(text.text, tokens[2:]), 2).value.tolist() == [1, 0]
 
     def test_scientific_notation_is_read(self) -> None:
         text = Text('{"predictions": [1e-3, -2.5E+2, 0, "high", null]}')

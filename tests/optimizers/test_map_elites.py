@@ -398,3 +398,37 @@ def test_arguments_are_part_of_the_fingerprint() -> None:
         ]
     ]
     assert all(a != b for i, a in enumerate(specs) for b in specs[:i])
+
+
+def test_a_row_told_elsewhere_than_proposed_is_no_replicate(noisy_problem: bb.Problem) -> None:
+    inner = bb.MapElites(noisy_problem, cells=(1,), batch_size=1, seed=0)
+    optimizer = Replicated(inner, 3)
+    batch = optimizer.ask(3)
+    proposed = batch["x"].tolist()
+    moved = [proposed[0], 0.123, proposed[2]]
+    optimizer.tell(batch.with_columns(x=moved, f=[1.0, 5.0, 2.0], m=0.5))
+    assert inner.archive.elites["x"].tolist() == [0.123]
+    assert inner.archive.elites["f"].tolist() == [5.0]
+    assert not len(inner.pending)
+    batch = optimizer.ask(3)
+    optimizer.tell(batch.with_columns(f=[9.0, 6.0, 7.0], m=0.5))
+    assert inner.archive.elites["f"].tolist() == [7.0]
+
+
+def test_gradients_have_no_medians() -> None:
+    problem = bb.problem(
+        lambda b: {
+            "f": b["x"],
+            "m": b["x"],
+            "df": np.ones((len(b), 1)),
+            "dm": np.ones((len(b), 1)),
+        },
+        bb.Space(bb.Real("x", 0, 1)),
+        bb.Maximize("f", gradient="df"),
+        batch=True,
+        measures=[bb.Measure("m", 0, 1, gradient="dm")],
+    )
+    archive = GridArchive(problem, 5)
+    drawn = problem.space.draw(9, np.random.default_rng(0))
+    archive.add(drawn.with_columns(**problem.measure(drawn)))
+    assert np.array_equal(corrected(archive, 2).scores, archive.scores)

@@ -133,3 +133,23 @@ def test_bad_arguments_are_refused() -> None:
     for competition in (None, "x", 1, []):
         with pytest.raises(ProblemError, match="must be True or False"):
             bb.NoveltySearch(PROBLEM, competition=competition)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("k", [1, 2, 15])
+def test_novelty_counts_each_other_row_once(k: int) -> None:
+    """Rows are in the memory and in the population, and no row is a neighbour of its own."""
+    optimizer = bb.NoveltySearch(PROBLEM, neighbours=k, seed=0)
+    m = np.concatenate([np.linspace(-60, 60, 11), [-59.9, 0.1, 12.1]])
+    rows = PROBLEM.space.draw(len(m), np.random.default_rng(0)).with_columns(f=0.0, m=m, n=0.0)
+    rows = rows.with_columns(id=np.arange(len(m)))
+    optimizer.archive.add(rows)
+    worth = optimizer._population.add(rows).gain
+    away = np.sort(np.abs(m[:, None] - m) / 120, axis=1)[:, 1 : k + 1]
+    np.testing.assert_allclose(worth, away.mean(axis=1))
+
+
+def test_a_row_alone_is_no_trouble() -> None:
+    optimizer = bb.NoveltySearch(PROBLEM, competition=True, seed=0)
+    row = PROBLEM.space.draw(1, np.random.default_rng(0))
+    optimizer.tell(row.with_columns(**corridor(row)))
+    assert len(optimizer._population) == 1

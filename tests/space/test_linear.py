@@ -125,6 +125,36 @@ def test_reals_between_two_close_bounds_move() -> None:
         assert stats.kstest(batch[name], stats.beta(1, 9).cdf).pvalue > SMALLEST
 
 
+def test_integers_of_different_weights_move_between_two_close_bounds() -> None:
+    weights = [1.0, 2.0, 3.0]
+    table = np.indices([41] * 3).reshape(3, -1).T
+    inside = table[table @ weights == 20]
+    space = constrained(
+        [Integer("k", 0, 40, size=3)], LinearConstraint({"k": weights}, lower=19.5, upper=20.5)
+    )
+    assert len(inside) / len(table) < 1e-3  # else draws are rejected, not walked to
+    drawn = space.check(space.draw(6000, rng()))["k"]
+    counts = [(drawn == row).all(axis=1).sum() for row in inside]
+    assert sum(counts) == 6000
+    assert stats.chisquare(counts).pvalue > SMALLEST
+
+
+def test_log_scales_between_two_close_bounds_move() -> None:
+    """x + y = 1 with both log-uniform: log(x / y) is uniform."""
+    parameters = [Real("x", 0.01, 1, log=True), Real("y", 0.01, 1, log=True)]
+    total = LinearConstraint({"x": 1.0, "y": 1.0}, lower=1 - 1e-6, upper=1 + 1e-6)
+    batch = constrained(parameters, total).draw(2000, rng())
+    logit = np.log(batch["x"] / batch["y"]) / np.log(99)
+    assert stats.kstest(logit / 2 + 0.5, "uniform").pvalue > SMALLEST
+
+
+def test_ordinals_between_two_close_bounds_move() -> None:
+    parameters = [Ordinal("a", range(3000)), Ordinal("b", range(3000))]
+    total = LinearConstraint({"a": 1.0, "b": 1.0}, lower=2998.5, upper=2999.5)
+    batch = constrained(parameters, total).draw(2000, rng())
+    assert stats.kstest(batch["a"] / 2999, "uniform").pvalue > SMALLEST
+
+
 def test_log_scale_is_uniform_in_the_logarithm_inside_the_constraint() -> None:
     """exp(-7 E) below 1e-6 given log-uniform on [1e-7, 1]: again log-uniform, on [1e-7, 1e-6]."""
     parameters = [Real(f"x{i}", 1e-7, 1, log=True) for i in range(6)]
@@ -148,6 +178,23 @@ def test_log_scale_beside_a_thin_corner_stays_uniform() -> None:
     constraint = LinearConstraint({**TOTAL, "l": 1e-9}, upper=0.5)
     batch = constrained([*TEN, Real("l", 1e-30, 1, log=True)], constraint).draw(1000, rng())
     assert stats.kstest(np.log10(batch["l"]) / 30 + 1, "uniform").pvalue > SMALLEST
+
+
+def test_a_wide_range_does_not_loosen_a_constraint_on_small_values() -> None:
+    reals = constrained(
+        [Real("a", 1e-3, 1e9, log=True), Real("b", 0, 1)],
+        LinearConstraint({"a": 1.0, "b": 1.0}, upper=0.5),
+    )
+    rows = Batch({"a": [1.2, 0.4, 0.3], "b": [0.2, 0.1001, 0.2]})
+    assert reals.feasible(rows).tolist() == [False, False, True]
+    drawn = reals.draw(2000, rng())
+    assert (drawn["a"] + drawn["b"]).max() <= 0.5 * (1 + 1e-4)
+    whole = constrained(
+        [Integer("p", 1, 10**10, log=True), Integer("q", 1, 10)],
+        LinearConstraint({"p": 1.0, "q": 1.0}, upper=5),
+    )
+    drawn = whole.draw(2000, rng())
+    assert (drawn["p"] + drawn["q"]).max() == 5
 
 
 def test_ordinals_and_several_constraints() -> None:

@@ -254,7 +254,14 @@ class TestDatasets:
         np.testing.assert_allclose(made.following, following, atol=1e-4)
         np.testing.assert_allclose(made.rewards, rewards, atol=1e-4)
         again = dataset(quality, 120, cache=tmp_path / "other", how=AGENT)
-        assert again.digest == made.digest == dataset(quality, 120, cache=tmp_path).digest
+        kept = dataset(quality, 120, cache=tmp_path, how=AGENT)
+        assert again.digest == made.digest == kept.digest
+
+    def test_another_agent_makes_another_set_in_the_same_folder(self, tmp_path):
+        other = replace(AGENT, updates=2)
+        made = [dataset("expert", 60, cache=tmp_path, how=how) for how in (AGENT, other)]
+        alone = dataset("expert", 60, cache=tmp_path / "alone", how=other)
+        assert made[1].digest == alone.digest != made[0].digest
 
     def test_only_what_there_is(self):
         with pytest.raises(ProblemError, match="random, medium, replay, mixed, expert"):

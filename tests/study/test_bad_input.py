@@ -87,6 +87,23 @@ def test_a_repeat_is_passed_over_unless_it_says_otherwise():
     assert study.told == 1
 
 
+@pytest.mark.parametrize("durable", [True, False])
+def test_reasons_are_of_failed_rows_of_the_batch(tmp_path, durable):
+    study = study_of(tmp_path / "s" if durable else None)
+    rows = study.ask(3).with_columns(y=[np.nan, 1.0, np.nan])
+    with pytest.raises(TellError, match=r"reasons for ids \[7\] that are not in the batch"):
+        study.tell(rows, {7: "lost"})
+    assert study.told == 0
+    study.tell(rows[:1], {0: "cold"})
+    # Told before, with the same outcome; and one that did not fail at all.
+    assert len(study.tell(rows, {0: "again", 1: "fine", 2: "hot"})) == 2
+    assert study.failures == {0: "cold", 2: "hot"}
+    assert study.run(5).told == 5
+    study.close()
+    if durable:
+        assert bb.open_study(tmp_path / "s").failures == study.failures
+
+
 def test_what_is_no_problem_or_no_optimizer_is_refused():
     problem = bb.problem(lambda p: p["x"], SPACE)
     with pytest.raises(ProblemError, match="problem is 3; give a Problem"):

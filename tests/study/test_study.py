@@ -12,6 +12,7 @@ import blackbox as bb
 from blackbox.errors import (
     EvaluationError,
     ProblemError,
+    StorageError,
     StudyLockedError,
     StudyMismatchError,
     TellError,
@@ -98,6 +99,46 @@ def test_cost_is_never_exceeded_and_counted():
     assert len(pending) <= 1
     assert study.run(max_cost=40).cost > 37
     assert study.history["id"].tolist() == list(range(study.told))
+
+
+class PricedBatches(bb.Problem):
+    space = SPACE
+    objectives = [bb.Minimize("f")]
+
+    def cost(self, b):
+        return 2.5 + 2 * b["x"]
+
+    def evaluate_batch(self, b):
+        return {"f": b["x"]}
+
+
+def test_what_the_cost_budget_cuts_off_is_not_passed_over_for_later_rows(tmp_path):
+    how = {"max_cost": 20, "batch": 5}
+    whole = study_of(PricedBatches()).run(**how)
+    # In order, without a gap: rows of a later ask may be cheap enough, but come later.
+    assert whole.history["id"].tolist() == list(range(whole.told))
+    assert len(whole.optimizer.pending) < 5
+    with study_of(PricedBatches(), tmp_path / "s") as study:
+        for told in study.steps(**how):
+            if len(told) < 5:
+                break
+    with study_of(PricedBatches(), tmp_path / "s") as study:
+        assert study.run(**how).history.equals(whole.history)
+    more = whole.run(max_cost=40, batch=5).history
+    assert more["id"].tolist() == list(range(len(more)))
+
+
+def test_no_evaluation_starts_after_an_ask_that_outlasts_the_time():
+    class Thinking(bb.Random):
+        def _ask(self, n):
+            time.sleep(0.2)
+            return super()._ask(n)
+
+    problem = Quadratic()
+    study = bb.Study(problem, Thinking(problem, seed=0)).run(max_seconds=0.1)
+    assert study.told == 0
+    assert study.optimizer.pending["id"].tolist() == [0]
+    assert study.run(1).history["id"].tolist() == [0]
 
 
 def test_wall_time_stops_the_run_and_nothing_starts_after_it():
@@ -298,6 +339,43 @@ def test_history_can_live_on_disk_alone(tmp_path):
     assert len(study._table) == 0
     assert len(study.history) == 21
     assert study.failures == {}
+
+
+def test_reasons_are_kept_where_history_is_not():
+    study = study_of(Flaky(), keep_history=False).run(10, on_error="record")
+    assert list(study.failures) == [2]
+    assert "reactor is cold" in study._repr_html_()
+    assert "the reactor is cold" in study.failures[2]
+
+
+@pytest.mark.parametrize("keep_history", [True, False])
+def test_a_closed_study_takes_nothing_that_it_could_not_write(tmp_path, keep_history):
+    with study_of(Quadratic(), tmp_path / "s", keep_history=keep_history) as study:
+        asked = study.run(3).ask(1)
+    calls = (
+        lambda: study.run(6),
+        lambda: next(study.steps(6)),
+        lambda: study.ask(1),
+        lambda: study.tell(asked.with_columns(f=[1.0])),
+    )
+    for call in calls:
+        with pytest.raises(StorageError, match=r"s' was closed: build it again"):
+            call()
+    assert study.told == len(study.history) == len(bb.open_study(tmp_path / "s").history) == 3
+
+
+def test_inputs_in_another_order_are_another_study(tmp_path):
+    """A checkpoint holds points of the unit cube, whose coordinates would change places."""
+
+    class Other(Quadratic):
+        name = "Quadratic"
+        space = bb.Space(SPACE["kind"], SPACE["x"])
+
+    study_of(Quadratic(), tmp_path / "s").run(3).close()
+    with pytest.raises(StudyMismatchError, match=r"in the order \['x', 'kind'\], not \['kind', 'x"):
+        study_of(Other(), tmp_path / "s")
+    with study_of(Quadratic(), tmp_path / "s") as study:
+        assert study.told == 3
 
 
 def test_another_problem_or_optimizer_is_refused_with_every_difference(tmp_path):

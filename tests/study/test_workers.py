@@ -12,6 +12,7 @@ import pytest
 
 import blackbox as bb
 from blackbox.errors import EvaluationError
+from blackbox.executors import LocalExecutor
 
 SPACE = bb.Space(bb.Real("x", 0, 1), bb.Integer("fate", 0, 9))
 
@@ -151,3 +152,39 @@ def test_rows_left_pending_by_a_parallel_run_are_evaluated_first(tmp_path):
         told = study.history["id"].tolist()
         first = told.index(waiting[0])
         assert told[first : first + len(waiting)] == waiting
+
+
+class Watching(bb.Random):
+    """Keeps how many rows were under way at each ask."""
+
+    def _ask(self, n):
+        self.under_way = [*getattr(self, "under_way", []), len(self.pending)]
+        return super()._ask(n)
+
+
+@pytest.mark.parametrize("how", [{"timeout": 30.0}, {"retries": 1}], ids=str)
+def test_a_run_without_workers_stays_sequential(how, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    problem = Calm()
+    study = bb.Study(problem, Watching(problem, seed=0)).run(4, **how)
+    assert study.optimizer.under_way == [0, 0, 0, 0]
+
+
+def test_an_executor_says_how_many_evaluations_it_takes_at_once(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    problem = Calm()
+    for workers in (1, 3):
+        with LocalExecutor(workers) as executor:
+            study = bb.Study(problem, Watching(problem, seed=0)).run(6, executor=executor)
+        assert max(study.optimizer.under_way) == workers - 1
+
+
+def test_a_spent_budget_does_not_wait_for_evaluations_given_up():
+    problem = Fated()
+    problem.space = bb.Space(bb.Real("x", 0, 1))
+    problem.evaluate = lambda p: time.sleep(2.5)
+    with ThreadPoolExecutor(1) as pool:
+        study = study_of(problem)
+        study.run(1, executor=pool, timeout=0.2)
+        assert study.failures[0].startswith("timeout")
+        assert study.seconds < 1.5

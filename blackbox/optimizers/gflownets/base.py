@@ -124,7 +124,9 @@ class GFNOptimizer(Optimizer):
         """(n,) log probability that a sample is each of these candidates.
 
         Exact where an object has one path, or where all states can be written out; elsewhere
-        estimated from 64 paths to each object, drawn by the backward policy.
+        estimated from 64 paths to each object, drawn by the backward policy. Where walks can end in
+        dead ends it is that of a walk; ``sample`` walks anew, so all its rows are likelier by one
+        factor.
 
         Raises:
             SpaceError: a row lies outside the space.

@@ -163,7 +163,7 @@ class GFlowNet(GFNOptimizer):
         if wrong.any():
             row = measured[int(np.flatnonzero(wrong)[0])]
             raise ProblemError(f"GFlowNet: the reward of {row} {_FIX}")
-        if np.all(log_reward == self._beta * _ZERO):
+        if self._beta and np.all(log_reward == self._beta * _ZERO):
             raise ProblemError("GFlowNet: every reward is 0; give positive ones to what is wanted")
         return self._tensor(log_reward)
 

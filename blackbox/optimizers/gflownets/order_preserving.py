@@ -18,7 +18,6 @@ from blackbox.gflownets.orders import compared, fronted, paired
 from blackbox.gflownets.replay import replayed
 from blackbox.gflownets.training import alone
 from blackbox.gflownets.walks import Walks
-from blackbox.metrics.pareto import is_nondominated
 from blackbox.optimizer import Supports
 from blackbox.optimizers.gflownets.base import DISCRETE, GFNOptimizer
 from blackbox.optimizers.gflownets.known import ranked
@@ -100,7 +99,8 @@ class OrderPreservingGFN(GFNOptimizer):
             device=device,
             seed=seed,
         )
-        self._labels = labels
+        # Fronts of a batch have to be sorted out anew in each.
+        self._local = labels == "front" and len(problem.objectives) > 1
 
     def train(self, steps: int, *, n: int = 64) -> Array:
         """Train on the sampler's own candidates, which the problem evaluates here and now.
@@ -131,7 +131,7 @@ class OrderPreservingGFN(GFNOptimizer):
                 if not np.isfinite(scores).all():
                     row = measured[int(np.flatnonzero(~np.isfinite(scores).all(axis=1))[0])]
                     raise ProblemError(f"OrderPreservingGFN.train: {row} is not finite")
-                losses[i] = self._step(walks, ranked(self.problem, measured), scores)
+                losses[i] = self._step(walks, ranked(self.problem, measured))
         return losses
 
     def _sampled(self, n: int) -> Array:
@@ -150,11 +150,12 @@ class OrderPreservingGFN(GFNOptimizer):
         if self.problem.preference:
             self._prefer(states, steps)
             return
-        ranks, scores = self.known.ranks(), self.problem.scores(self.known.batch[good])
+        ranks, rows = self.known.ranks(), self.known.batch[good]
         for _ in range(steps):
             chosen = replayed(ranks, _REPLAYED, self.rng)
             walks = self.sampler.walk_back(states[torch.from_numpy(chosen)])
-            self._step(walks, ranks[chosen], scores[chosen])
+            own = ranked(self.problem, rows[chosen]) if self._local else ranks[chosen]
+            self._step(walks, own)
 
     def _prefer(self, states: Tensor, steps: int) -> None:
         """Learn from pairs of states told together, the preferred ones first."""
@@ -165,15 +166,15 @@ class OrderPreservingGFN(GFNOptimizer):
             better, worse = reward.chunk(2)
             self.trainer.step(loss + bradley_terry(better, worse))
 
-    def _step(self, walks: Walks, ranks: Array, scores: Array) -> float:
-        """One gradient step on walks to candidates of these ranks (n,) and scores (n, m)."""
+    def _step(self, walks: Walks, ranks: Array) -> float:
+        """One gradient step on walks to candidates of these ranks (n,)."""
         reward, loss = self._read(walks)
         if len(self.problem.objectives) == 1:
             loss = loss + paired(reward, ranks, self.rng)
-        elif self._labels == "rank":
-            loss = loss + compared(reward, ranks)
+        elif self._local:
+            loss = loss + fronted(reward, ranks == 0)
         else:
-            loss = loss + fronted(reward, is_nondominated(scores))
+            loss = loss + compared(reward, ranks)
         self.trainer.step(loss)
         return float(loss.detach())
 

@@ -158,7 +158,8 @@ class PreferenceGFN(GFNOptimizer):
             (steps,) losses.
 
         Raises:
-            ProblemError: an argument is out of its range.
+            ProblemError: an argument is out of its range, an outcome is not finite, or walks end
+                in dead ends.
         """
         check_count("PreferenceGFN.train: steps", steps, 0)
         check_count("PreferenceGFN.train: n", n, 1)
@@ -171,7 +172,13 @@ class PreferenceGFN(GFNOptimizer):
                 if walks.n < n:
                     raise ProblemError("PreferenceGFN.train: walks end in dead ends; see Space")
                 rows = self._decoded(walks.ends)
-                scores = self.problem.scores(rows.with_columns(**self.problem.measure(rows)))
+                measured = rows.with_columns(**self.problem.measure(rows))
+                scores = self.problem.scores(measured)
+                if not np.isfinite(scores).all():
+                    row = measured[int(np.flatnonzero(~np.isfinite(scores).all(axis=1))[0])]
+                    raise ProblemError(
+                        f"PreferenceGFN.train: {row} is not finite; give finite objectives"
+                    )
                 log_reward = self._log_reward(self._scaled(scores), w, beta)
                 losses[i] = self._step(walks, log_reward, condition)
         return losses
@@ -228,7 +235,10 @@ class PreferenceGFN(GFNOptimizer):
         """(n, m) scores on [0, 1], by the range of what was told."""
         good = self.known.good
         if not len(good):
-            return np.clip(scores, 0.0, 1.0)
+            # Of an objective on [0, 1] that is minimized the scores lie on [-1, 0].
+            low = np.array([min(o.sign, 0.0) for o in self.problem.objectives])
+            unit: Array = np.clip(scores - low, 0.0, 1.0)
+            return unit
         told = self.problem.scores(self.known.batch[good])
         size = np.maximum(np.abs(told).max(axis=0), 1e-300)  # the span of huge scores overflows
         low, span = (told / size).min(axis=0), np.ptp(told / size, axis=0)

@@ -17,6 +17,7 @@ from blackbox.optimizer import Optimizer, Supports
 from blackbox.optimizers.bayes import Bayes
 from blackbox.optimizers.llambo import reading
 from blackbox.optimizers.llambo.prompts import Briefing
+from blackbox.optimizers.llambo.scalar import Scalar
 from blackbox.optimizers.llambo.settings import Settings
 from blackbox.optimizers.sobol import Sobol
 from blackbox.state import State
@@ -204,9 +205,12 @@ class LanguageModelOptimizer(Optimizer):
         return rows
 
     def _order(self) -> Array:
-        """(n,) rows told, those with the best objective first, failed ones last."""
-        scores = self.problem.scores(self._told).min(axis=1)
-        return np.argsort(-np.where(self._told["ok"], scores, -np.inf), kind="stable")
+        """(n,) rows told, the best first, behind them those that break a constraint or failed."""
+        ok, m = self._told["ok"], len(self.problem.objectives)
+        worth = np.full(len(ok), -np.inf)
+        if ok.any():
+            worth[ok] = Scalar(self.problem, self._told[ok], np.full(m, 1 / m)).observed()
+        return np.argsort(-worth, kind="stable")
 
     def _configurations(
         self, count: int, texts: int, target: list[float], *, reasoning: bool = False

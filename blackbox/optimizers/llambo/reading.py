@@ -126,18 +126,22 @@ def _probabilities(text: Text, count: int) -> Array | None:
     at = [m.start() + found.start(1) for m in re.finditer(r"\d", found.group(1))]
     if len(at) != count:
         return None
+    # A server may give tokens of thoughts or blanks that the text has lost.
+    lost = "".join(token for token, _ in text.logprobs).rfind(text.text)
+    if lost < 0:
+        return None
     alternatives: dict[int, Mapping[str, float]] = {}
-    end = 0
+    end = -lost
     for token, others in text.logprobs:
         start, end = end, end + len(token)
-        for position in range(start, end):
+        for position in range(max(start, 0), end):
             if text.text[position : position + 1] in ("0", "1"):
                 alternatives[position] = others
     return np.array([_share(alternatives.get(position, {})) for position in at])
 
 
 def _share(alternatives: Mapping[str, float]) -> float:
-    """p(1) / (p(0) + p(1)), NaN where one of them is unknown."""
+    """p(1) / (p(0) + p(1)), one that is not named counting as 0; NaN where neither is."""
     chance = {"0": 0.0, "1": 0.0}
     for token, logprob in alternatives.items():
         label = token.strip(" ,[]")

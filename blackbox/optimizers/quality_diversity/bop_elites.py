@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING
@@ -93,7 +94,9 @@ class BOPElites(Optimizer):
         self.archive = GridArchive(problem, 20 if cells is None else cells)
 
     def predict(self, batch: Batch) -> dict[str, tuple[Array, Array]]:
-        """(n,) mean and standard deviation of the objective and each measure, by name.
+        """(n,) mean and standard deviation of the objective, each measure and each constraint.
+
+        By name, in the user's units.
 
         Raises:
             TellError: no row has succeeded yet.
@@ -106,13 +109,16 @@ class BOPElites(Optimizer):
         found = {objective.name: (objective.sign * mean, deviation)}
         for measure, model in zip(self.problem.measures, models, strict=True):
             found[measure.name] = model.predict(x)
+        # Where rows have failed a further limit, of success, is the last.
+        for constraint, limit in zip(self.problem.constraints, belief.limits, strict=False):
+            found[constraint.name] = limit.model.predict(x)
         return found
 
     def predicted_archive(self, evaluations: int = 50_000, *, seed: int = 0) -> GridArchive:
         """The map that the models believe in, found by MAP-Elites on their means.
 
-        The elites hold predicted outcomes; those told so far are where the search starts. (The
-        prediction map of SAIL: Gaier, Asteroth and Mouret 2018.)
+        The elites hold predicted outcomes, by which they satisfy all constraints; those told so far
+        are where the search starts. (The prediction map of SAIL: Gaier, Asteroth and Mouret 2018.)
 
         Args:
             evaluations: of the models, which are cheap.
@@ -259,7 +265,8 @@ class _Predicted(Problem):
         self.space = optimizer.problem.space
         (objective,) = optimizer.problem.objectives
         self.objectives = (type(objective)(objective.name),)
-        self.measures = optimizer.problem.measures
+        self.measures = [replace(m, gradient=None) for m in optimizer.problem.measures]
+        self.constraints = [replace(c, gradient=None) for c in optimizer.problem.constraints]
         self._predict = optimizer.predict
 
     def evaluate_batch(self, batch: Batch) -> dict[str, Array]:

@@ -25,9 +25,10 @@ from blackbox.state import State
 class ArborescenceEmitter(Emitter):
     """A point, whose gradients are measured, and then branches from it.
 
-    Generations alternate: a root of one row, then branches ``root + |c_0| g_0 + sum of c_j g_j``
+    Generations alternate: a root of one row, then branches ``root + c_0 g_0 + sum of c_j g_j``
     along the gradients of objective and measures, each of length 1 on the unit cube. CMA-ES learns
-    which coefficients c pay; the better branches' mean is the next root. Rows asked for while a
+    which coefficients c pay (that of the objective's gradient may take either sign, where the paper
+    takes its absolute value); the better branches' mean is the next root. Rows asked for while a
     root is out are normal steps around it.
 
     Args:
@@ -94,7 +95,7 @@ class ArborescenceEmitter(Emitter):
         self.strategy.tell(coefficients)
         self._root = weights @ points[: len(weights)]
         self._gradients = None
-        if flat(rows) or self.strategy.degenerate:
+        if flat(rows, self.archive) or self.strategy.degenerate:
             self._root = None
 
     def state(self) -> State:

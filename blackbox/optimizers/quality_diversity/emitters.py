@@ -147,7 +147,7 @@ class EvolutionEmitter(Emitter):
         order = ranked(rows, new_first=self._hard)
         self.strategy.tell(rows["point"][order])
         idle = self._hard and len(self.archive) > 0 and not rows["status"].any()
-        if idle or flat(rows) or self.strategy.degenerate:
+        if idle or flat(rows, self.archive) or self.strategy.degenerate:
             self.strategy = None
 
     def state(self) -> State:
@@ -170,7 +170,7 @@ def ranked(rows: Batch, *, new_first: bool) -> npt.NDArray[np.intp]:
     return np.lexsort(keys)
 
 
-def flat(rows: Batch) -> bool:
+def flat(rows: Batch, archive: Archive) -> bool:
     """Whether nothing tells rows apart: all entered alike and gained alike, or all failed.
 
     Where no row is feasible, how far each is from that does tell them apart.
@@ -180,7 +180,11 @@ def flat(rows: Batch) -> bool:
     gained = np.isfinite(rows["gain"])
     worth = rows["gain" if gained.any() else "excess"]
     worth = worth[np.isfinite(worth)]
-    return not len(worth) or bool(worth.max() - worth.min() < _FLAT)
+    spread = float(np.ptp(worth)) if len(worth) else 0.0
+    if spread >= _FLAT or not gained.any():
+        return spread < _FLAT
+    # In a small unit all scores are as near to one another.
+    return spread <= _FLAT * min(1.0, float(np.abs(archive.scores).max(initial=0.0)))
 
 
 def start(archive: Archive, rng: np.random.Generator, *, first: bool) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from blackbox.archives import Archive
 from blackbox.arguments import check_count
@@ -16,7 +17,9 @@ class Replicated(Optimizer):
     """Asks each proposal of another optimizer several times, and tells it the median outcome.
 
     A candidate is told when all its replicates are; failed ones do not count, and where all failed
-    the candidate has. Rows from outside are single measurements, told as they are.
+    the candidate has. Rows from outside are single measurements, told as they are; so is a row told
+    with other inputs than proposed, which is no replicate. A known standard error is told as the
+    median of those of single measurements, which is more than that of a median.
 
     Args:
         optimizer: whose proposals are replicated.
@@ -65,11 +68,13 @@ class Replicated(Optimizer):
         return pending.take(np.searchsorted(pending["id"], now)).drop("id")
 
     def _tell(self, batch: Batch) -> None:
-        outside = batch["id"] < 0
-        if outside.any():
-            self.inner.tell(batch[outside])
-        names = self.problem.outcomes
-        values = np.column_stack([np.where(batch["ok"], batch[name], np.nan) for name in names])
+        outside, moved = batch["id"] < 0, self._moved(batch)
+        single = outside | (moved & batch["ok"])
+        if single.any():
+            rows = batch[single]
+            self.inner.tell(rows.with_columns(id=np.full(len(rows), -1)))
+        names, good = self.problem.outcomes, batch["ok"] & ~moved
+        values = np.column_stack([np.where(good, batch[name], np.nan) for name in names])
         done: list[int] = []
         for i in np.flatnonzero(~outside).tolist():
             own = self._of.pop(int(batch["id"][i]))
@@ -81,6 +86,18 @@ class Replicated(Optimizer):
             medians = np.array([_median(np.array(self._told.pop(own))) for own in done])
             columns = dict(zip(names, medians.T, strict=True))
             self.inner.tell(Batch({"id": np.array(done), **columns}))
+
+    def _moved(self, batch: Batch) -> npt.NDArray[np.bool_]:
+        """(n,) rows told with other inputs than proposed."""
+        moved, asked = np.zeros(len(batch), dtype=bool), np.flatnonzero(batch["id"] >= 0)
+        own = [self._of[i] for i in batch["id"][asked].tolist()]
+        pending = self.inner.pending
+        if own:
+            proposed = pending.take(np.searchsorted(pending["id"], own))
+            for name in self.problem.space.names:
+                unequal = np.asarray(proposed[name] != batch[name][asked], dtype=bool)
+                moved[asked] |= unequal.reshape(len(asked), -1).any(axis=1)
+        return moved
 
     def _state(self) -> State:
         of = np.array([*self._of.items()], dtype=np.int64).reshape(-1, 2)
@@ -98,7 +115,8 @@ def corrected(archive: Archive, replicates: int = 32) -> Archive:
     """An archive of what the elites are really worth: evaluated anew, placed by their medians.
 
     The measure of a method under noise (Flageat & Cully 2023, arXiv 2302.00463): an elite that was
-    lucky once moves to the cell it really belongs to, or loses to another one there.
+    lucky once moves to the cell it really belongs to, or loses to another one there. Gradients stay
+    those of the first evaluation.
 
     Args:
         archive: the elites; it stays as it is.
@@ -116,9 +134,10 @@ def corrected(archive: Archive, replicates: int = 32) -> Archive:
     if not len(elites):
         return made
     measured = problem.measure(elites.take(np.repeat(np.arange(len(elites)), replicates)))
-    table = np.column_stack([measured[name] for name in problem.outcomes])
+    names = [name for name in problem.outcomes if name not in problem.gradients.values()]
+    table = np.column_stack([measured[name] for name in names])
     medians = np.array([_median(rows) for rows in table.reshape(len(elites), replicates, -1)])
-    truth = dict(zip(problem.outcomes, medians.T, strict=True))
+    truth = dict(zip(names, medians.T, strict=True))
     made.add(elites.with_columns(**truth), archive.parents)
     return made
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from blackbox.archives import UnstructuredArchive
 from blackbox.archives._neighbours import Neighbours
+from blackbox.archives.base import Ints
 from blackbox.archives.population import Population
 from blackbox.arguments import check_count, check_flag
 from blackbox.batch import Batch
@@ -109,10 +111,12 @@ class _Novel(Population):
     def arguments(self) -> dict[str, Any]:
         return {"capacity": self._capacity, "competition": self._competition}
 
-    def _worth(self, measures: Floats, scores: Floats) -> Floats:
-        k = self._memory.neighbours
-        points = np.concatenate([self._unit(self._memory.measures), measures])
-        known = np.concatenate([self._memory.scores, scores])
+    def _worth(self, measures: Floats, scores: Floats, ids: Ints) -> Floats:
+        k, others = self._memory.neighbours, self._others(ids, measures, scores)
+        points = np.concatenate([self._unit(self._memory.measures)[others], measures])
+        known = np.concatenate([self._memory.scores[others], scores])
+        if len(points) == 1:
+            return np.zeros(1)
         distances, near = Neighbours(points).several(measures, min(k + 1, len(points)))
         # The first is the row itself, or one that behaves the same.
         novelty: Floats = distances[:, 1:].mean(axis=1)
@@ -123,3 +127,11 @@ class _Novel(Population):
         # Within a rank the more novel first, by less than a rank.
         worth: Floats = novelty / (1.0 + novelty.max(initial=0.0)) - rank
         return worth
+
+    def _others(self, ids: Ints, measures: Floats, scores: Floats) -> npt.NDArray[np.bool_]:
+        """(k,) rows of the memory that are none of these: no row is a neighbour of its own."""
+        memory = self._memory
+        own = np.column_stack([ids, scores, measures])
+        known = np.column_stack([memory.column("id"), memory.scores, self._unit(memory.measures)])
+        these = {row.tobytes() for row in own}
+        return np.array([row.tobytes() not in these for row in known], dtype=bool)

@@ -106,6 +106,9 @@ def growth(history: Batch, archive: Archive) -> Growth:
     measures = np.column_stack([history[name] for name in names]).astype(np.float64)
     scores = problem.scores(history)[:, 0] if problem.objectives else np.zeros(len(history))
     good = problem.feasible(history) & np.isfinite(scores) & np.isfinite(measures).all(axis=1)
+    fidelity = problem.fidelity
+    if fidelity is not None and fidelity.name in history:
+        good &= history[fidelity.name] == fidelity.target
     cells = np.full(len(history), -1, dtype=np.int64)
     cells[good] = archive.cell_of(measures[good])
     rows = np.flatnonzero(cells >= 0)
