@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from blackbox.batch import Batch
-from blackbox.errors import StorageError, StudyMismatchError
+from blackbox.errors import StateError, StorageError, StudyMismatchError
 from blackbox.formulation import Problem
 from blackbox.optimizer import Optimizer
 from blackbox.pending import Pending
@@ -155,7 +155,11 @@ class Journal:
         after = 0
         if saved is not None:
             after, state = saved
-            optimizer.load_state_dict(state)
+            try:
+                optimizer.load_state_dict(state)
+            except StateError:  # of an older version, say: the log holds all there is to know
+                optimizer.load_state_dict(start)
+                after = 0
         elif self._writer.last == 0:
             self._checkpoint()  # keeps what the operating system gave as a seed
         if not self._replay(after):

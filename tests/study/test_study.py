@@ -461,6 +461,20 @@ def test_an_optimizer_that_does_not_repeat_itself_is_told_everything_again(tmp_p
         assert sorted(study.history["id"]) == list(range(10))
 
 
+@pytest.mark.parametrize("kind", [bb.Sobol, bb.Bayes])
+def test_a_checkpoint_that_cannot_be_loaded_is_passed_over(tmp_path, kind):
+    problem = Quadratic()
+    whole = bb.Study(problem, kind(problem, seed=0)).run(9)
+    with bb.Study(problem, kind(problem, seed=0), tmp_path / "s") as study:
+        study.run(6)
+        older = {**study.optimizer.state_dict(), "own": {"of": "an older version"}}
+        study._journal._writer.checkpoint(older)
+    with bb.Study(problem, kind(problem, seed=0), tmp_path / "s") as study:
+        study.run(9)
+        for name in ("id", "x", "kind", "f"):
+            assert study.history[name].tolist() == whole.history[name].tolist()
+
+
 def test_inputs_told_otherwise_than_asked_are_kept(tmp_path):
     with study_of(Quadratic(), tmp_path / "s") as study:
         asked = study.ask(2)
