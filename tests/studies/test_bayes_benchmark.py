@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import blackbox as bb
-from studies.benchmarks.bayes import designs, fidelities, regret, tables
+from studies.benchmarks.bayes import designs, fidelities, noisy, regret, tables
 from studies.benchmarks.bayes.__main__ import main
 from studies.benchmarks.bayes.foreign import Foreign, WorkerError, close_workers
 from studies.benchmarks.bayes.peers import PEERS
@@ -170,6 +170,35 @@ class TestFidelities:
         assert "better than MultiFidelityBayes" in text
 
 
+class TestBatches:
+    def test_batches_are_measured_by_the_evaluations_that_reach_the_sequential_regret(
+        self, tables_in
+    ):
+        def run(kind, optimizer, data):
+            version = PEERS[optimizer].version("v")
+            return Result(f"Branin 2 {kind}", optimizer, 0, version, data=data)
+
+        values = [[9.0 - 0.1 * i] for i in range(noisy.PATIENCE)]  # regret 9 - .1 i
+        batches = noisy.digest("Branin 2 batches", {"values": values, "least": 0.0})
+        assert batches["regrets"][:2] == pytest.approx([8.3, 7.5])  # after 8 and 16 rows
+        alone = noisy.digest("Branin 2 sequential", {"values": [[3.0], [7.5]], "least": 0.0})
+        found = [
+            run("batches", "Bayes", batches),
+            run("sequential", "Bayes", {"regret": 7.5}),
+            run("batches", "BoTorch", batches),
+            run("sequential", "BoTorch", alone),
+            run("noisy", "Bayes", {"regret": 1.0}),
+        ]
+        text = noisy.table(Results(noisy.SUITE, found)).read_text()
+        assert "| Branin 2 | Bayes | 1 | 7.5 | 16 | 0.267 |" in text
+        assert "| Branin 2 | BoTorch | 1 | 3 | 64 | 1.07 |" in text
+        assert noisy.WITHIN == 72
+        assert (
+            "| problem | Bayes | BoTorch |\n| --- | --- | --- |\n| Branin 2 | 1.9 | 1.9 |" in text
+        )
+        assert "| Bayes | 1 | 1 | 1 | - | - |" in text  # BoTorch has no noisy run
+
+
 @pytest.mark.usefixtures("_no_workers")
 class TestForeign:
     def test_a_worker_optimizes_and_repeats_itself(self):
@@ -185,6 +214,18 @@ class TestForeign:
         second.ask()
         with pytest.raises(WorkerError, match="taken"):
             first.ask()
+
+    @pytest.mark.slow
+    def test_botorch_fills_its_design_and_chooses_a_batch_jointly(self):
+        problem = bb.problems.Branin()
+        peer = Foreign(problem, "botorch", seed=0)
+        for _ in range(2):  # the design is of six rows
+            batch = peer.ask(4)
+            assert len({tuple(row) for row in problem.space.encode(batch)}) == 4
+            peer.tell(batch.with_columns(**problem.measure(batch)))
+        chosen = problem.space.encode(peer.ask(4))
+        apart = np.linalg.norm(chosen[:, None] - chosen[None], axis=-1)[np.triu_indices(4, 1)]
+        assert apart.min() > 1e-3
 
     def test_what_a_worker_raises_arrives(self):
         problem = bb.problems.Branin()

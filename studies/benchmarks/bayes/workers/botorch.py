@@ -29,33 +29,38 @@ RAW = 512
 class BoTorch(Peer):
     """``SingleTaskGP`` with ``qLogEI``; ``qLogNEHVI`` for several objectives.
 
-    Starts with 2 (width + 1) scrambled Sobol points.
+    Starts with 2 (width + 1) scrambled Sobol points. The points of a batch are chosen jointly.
     """
 
     def __init__(self, **about: Any) -> None:
         super().__init__(**about)
         torch.manual_seed(self.seed)
         torch.set_default_dtype(torch.float64)
-        engine = torch.quasirandom.SobolEngine(self.width, scramble=True, seed=self.seed)
-        self._initial = engine.draw(2 * (self.width + 1), dtype=torch.float64)
+        self._engine = torch.quasirandom.SobolEngine(self.width, scramble=True, seed=self.seed)
+        self._initial = self._engine.draw(2 * (self.width + 1), dtype=torch.float64)
         self._x: list[Point] = []
         self._y: list[list[float]] = []  # larger is better, then slack
 
     def propose(self) -> tuple[Point, Any]:
-        if len(self._x) < len(self._initial):
-            return self._initial[len(self._x)].tolist(), None
+        return self.propose_batch(1)[0]
+
+    def propose_batch(self, n: int) -> list[tuple[Point, Any]]:
+        initial = self._initial[len(self._x) :][:n]
+        if len(initial):  # a batch that the design does not fill is filled by Sobol's next points
+            more = self._engine.draw(n - len(initial), dtype=torch.float64)
+            return [(point, None) for point in torch.cat([initial, more]).tolist()]
         x, y = torch.tensor(self._x), torch.tensor(self._y)
         bounds = torch.stack([torch.zeros(self.width), torch.ones(self.width)])
         acquisition = self._improvement(x, y) if y.shape[1] == 1 else self._hypervolume(x, y)
         best, _ = optimize_acqf(
             acquisition,
             bounds,
-            q=1,
+            q=n,
             num_restarts=RESTARTS,
             raw_samples=RAW,
             options={"batch_limit": 5, "maxiter": 200},
         )
-        return best[0].tolist(), None
+        return [(point, None) for point in best.tolist()]
 
     def _improvement(self, x: Tensor, y: Tensor) -> AcquisitionFunction:
         model = SingleTaskGP(x, y)

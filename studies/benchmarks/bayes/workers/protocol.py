@@ -44,6 +44,10 @@ class Peer(ABC):
     def propose(self) -> tuple[Point, Any]:
         """The next point, and whatever the peer needs to recognise it."""
 
+    def propose_batch(self, n: int) -> list[tuple[Point, Any]]:
+        """The next ``n`` points, told together; by default one after another."""
+        return [self.propose() for _ in range(n)]
+
     @abstractmethod
     def learn(self, point: Point, handle: Any, values: list[float], slack: list[float]) -> None:
         """Learn an outcome; the handle is None for a point that was not proposed."""
@@ -78,7 +82,7 @@ def _answer(
     peer: Peer, open_points: dict[int, tuple[Point, Any]], message: dict[str, Any]
 ) -> dict[str, Any]:
     if "ask" in message:
-        made = [peer.propose() for _ in message["ask"]]
+        made = peer.propose_batch(len(message["ask"]))
         open_points.update(zip(message["ask"], made, strict=True))
         return {"points": [point for point, _ in made]}
     told = message["tell"]
