@@ -10,7 +10,13 @@ from scipy import stats
 
 import blackbox as bb
 from blackbox.errors import ProblemError, SpaceError, StateError, UnsupportedError
-from blackbox.gflownets import DetailedBalance, FlowMatching, SubTrajectoryBalance
+from blackbox.gflownets import (
+    DetailedBalance,
+    FlowMatching,
+    SubTrajectoryBalance,
+    TrajectoryBalance,
+)
+from blackbox.gflownets.losses import uniform_backward
 from blackbox.optimizers.gflownets import Policy
 from blackbox.state import pack, unpack
 from blackbox.testing import checks
@@ -119,6 +125,23 @@ def test_order_is_learnt_on_every_backbone(backbone, learn_backward):
     optimizer = bb.OrderPreservingGFN(MATCHES, backbone=backbone, policy=policy, seed=1)
     run(optimizer, 80)
     assert matches(optimizer.sample(400))["y"].mean() > 1.3  # uniform: 1
+
+
+@pytest.mark.parametrize(
+    ("backbone", "weight"),
+    [(TrajectoryBalance(), 1.0), (DetailedBalance(), 0.1), (SubTrajectoryBalance(), 0.1)],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_terms_of_the_loss_have_the_weights_of_the_paper(backbone, weight):
+    # Balance + weight * order + 0.1 * KL, in units of the order loss.
+    policy = Policy(hidden=(16,), learn_backward=True)
+    optimizer = bb.OrderPreservingGFN(MATCHES, backbone=backbone, policy=policy, seed=0)
+    walks = optimizer.sampler.walk(50)
+    _, balance, evaluation = backbone.learnt(optimizer.sampler, walks)
+    kl = uniform_backward(*evaluation.backward).detach()
+    _, loss = optimizer._read(walks)
+    assert float(loss.detach()) == pytest.approx(float(balance.detach() + 0.1 * kl) / weight)
+    assert float(kl) > 1e-4
 
 
 def test_a_monotone_transform_changes_nothing():
