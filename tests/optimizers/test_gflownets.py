@@ -314,6 +314,22 @@ def test_what_is_minimized_is_trained_on_alike():
     assert others == pytest.approx(losses)
 
 
+def test_objectives_of_another_range_are_not_cut_off_in_silence():
+    # Cut off to [0, 1] all candidates would be worth the same.
+    percent = bb.problem(
+        lambda b: {name: 100 * (1 + values) for name, values in two(b).items()},
+        bb.Space(*CATS),
+        [bb.Maximize("u"), bb.Maximize("v")],
+        batch=True,
+    )
+    optimizer = bb.PreferenceGFN(percent, policy=QUICK, seed=0)
+    with pytest.raises(ProblemError, match=r"u is 1\d\d\.0, .* tell rows that show its range"):
+        optimizer.train(1)
+    rows = optimizer.ask(20)
+    optimizer.tell(rows.with_columns(**percent.measure(rows)))
+    optimizer.train(1)
+
+
 @pytest.mark.parametrize("kind", [bb.OrderPreservingGFN, bb.PreferenceGFN])
 def test_outcomes_that_are_not_finite_are_refused_before_training(kind):
     problem = bb.problem(
