@@ -108,7 +108,7 @@ class Archive(ABC):
 
     @property
     def parents(self) -> Ints:
-        """(k,) id of the row that each elite was varied from, -1 where there is none."""
+        """(k,) id of the row that each elite was varied from, -1 where none is known."""
         return self._own["parent"][self._order]
 
     @property
@@ -292,11 +292,21 @@ class Archive(ABC):
     def arguments(self) -> dict[str, Any]:
         """The constructor's keyword arguments, as plain data."""
 
+    def forget_ids(self) -> None:
+        """Take every elite for a row from outside: without an id, and without a parent.
+
+        For elites of an earlier run: the next one numbers its rows anew, and would give their ids
+        and those of their parents to other rows.
+        """
+        self._table["id"][:] = -1
+        self._own["parent"][:] = -1
+
     @abstractmethod
     def merge(self, other: Archive) -> Archive:
         """A new archive with the better elite of each cell.
 
-        Ids and parents stay those that each elite was given by its own optimizer.
+        Each elite keeps the id that its own optimizer gave it. Parents are forgotten: rows of
+        several runs share ids, so that a parent's would name the row of another run.
 
         Raises:
             ProblemError: the other archive is of another kind, problem or shape.

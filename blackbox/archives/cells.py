@@ -161,7 +161,7 @@ class CellArchive(Archive):
 
         Associative, and commutative but for equal scores, of which those of ``self`` are kept; not
         so for grids that have grown towards other sides, of which that of ``self`` grows further.
-        Ids and parents stay those that each elite was given by its own optimizer.
+        Ids are kept and parents forgotten, as in ``Archive.merge``.
 
         Raises:
             ProblemError: the other archive is of another kind, problem or shape.
@@ -173,6 +173,7 @@ class CellArchive(Archive):
         merged._cover_both(other)
         own = self._own.joined(other._own)
         own["cell"] = merged._cell_of(own["measures"])
+        own["parent"][:] = -1
         merged._rebuild(own, self._table.joined(other._table))
         merged.outside = self.outside + other.outside
         return merged

@@ -164,7 +164,7 @@ class DeepArchive(Archive):
         merged = self.like()
         for part in (self, other):
             own, table = part._own.columns(), part._table.columns()
-            merged.insert(own["score"], own["measures"], table, own["parent"])
+            merged.insert(own["score"], own["measures"], table)
         merged.outside = self.outside + other.outside
         return merged
 

@@ -215,7 +215,7 @@ class FrontArchive(Archive):
     def merge(self, other: Archive) -> Archive:
         """A new archive with the fronts of both, cut to their size where they are larger.
 
-        Ids and parents stay those that each elite was given by its own optimizer.
+        Ids are kept and parents forgotten, as in ``Archive.merge``.
 
         Raises:
             ProblemError: the other archive is of another kind, problem or shape.
@@ -223,7 +223,7 @@ class FrontArchive(Archive):
         self._need_same(other)
         merged = FrontArchive(self.problem, **self.arguments())
         for part in (self, other):
-            merged.add(part.elites, part.parents)
+            merged.add(part.elites)
         merged.outside = self.outside + other.outside
         return merged
 

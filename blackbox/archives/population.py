@@ -90,7 +90,7 @@ class Population(Archive):
         merged = self.like()
         own = self._own.joined(other._own)
         table = self._table.joined(other._table)
-        merged.insert(own["score"], own["measures"], table, own["parent"])
+        merged.insert(own["score"], own["measures"], table)
         return merged
 
     def _cells_in(self, state: State) -> int:

@@ -144,7 +144,7 @@ class UnstructuredArchive(Archive):
         merged = self.like()
         for part in (self, other):
             own = part._own.columns()
-            merged.insert(own["score"], own["measures"], part._table.columns(), own["parent"])
+            merged.insert(own["score"], own["measures"], part._table.columns())
         return merged
 
     def _cells_in(self, state: State) -> int:

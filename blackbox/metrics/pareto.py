@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from blackbox.arguments import is_number
 from blackbox.errors import BatchError
-from blackbox.metrics.scores import Floats, attained, call_moocore, score_point, score_table
+from blackbox.metrics.scores import Floats, attained, call_moocore, places, score_point, score_table
 
 # Rows compared with the front at once: Python then sees only those that may enter it.
 _CHUNK = 4096
@@ -35,7 +35,7 @@ def is_nondominated(scores: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     table, valid = score_table("scores", scores)
     front = np.zeros(len(table), dtype=bool)
     if valid.any():
-        front[valid] = call_moocore("is_nondominated", table[valid], keep_weakly=True)
+        front[valid] = call_moocore("is_nondominated", _comparable(table[valid]), keep_weakly=True)
     return front
 
 
@@ -57,8 +57,13 @@ def nondominated_ranks(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
     table, valid = score_table("scores", scores)
     ranks = np.full(len(table), len(table), dtype=np.int64)
     if valid.any():
-        ranks[valid] = call_moocore("pareto_rank", table[valid])
+        ranks[valid] = call_moocore("pareto_rank", _comparable(table[valid]))
     return ranks
+
+
+def _comparable(table: Floats) -> Floats:
+    """(n, m) finite numbers in the order of the scores of each objective, all that counts here."""
+    return table if np.isfinite(table).all() else places(table)[0]
 
 
 def hypervolume(scores: npt.ArrayLike, reference: npt.ArrayLike) -> float:

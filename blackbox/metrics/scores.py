@@ -91,6 +91,17 @@ def score_point(name: str, values: npt.ArrayLike, m: int) -> Floats:
     return np.array(np.broadcast_to(point, (m,)))
 
 
+def places(table: Floats) -> tuple[Floats, list[Floats]]:
+    """(n, m) place of each score among those of its objective, and these in order by objective.
+
+    Finite, for what depends on the order alone: moocore 0.3.2 kills the process where one of three
+    objectives is infinite.
+    """
+    found = [np.unique(column, return_inverse=True) for column in table.T]
+    place = np.column_stack([where for _, where in found]).astype(np.float64)
+    return place, [values for values, _ in found]
+
+
 def attained(runs: Sequence[Floats], count: int) -> Floats:
     """(k, m) scores that span what at least ``count`` of the runs attain."""
     owner = np.repeat(np.arange(len(runs)), [len(run) for run in runs])
@@ -98,8 +109,9 @@ def attained(runs: Sequence[Floats], count: int) -> Floats:
     # rounding of the percentage does not ask for one run more.
     percent = 100 * (count - 0.5) / len(runs)
     eaf = require("moocore", "metrics").eaf
-    surface: Floats = -eaf(-np.vstack(runs), owner, percentiles=[percent])[:, :-1]
-    return surface
+    place, values = places(np.vstack(runs))
+    surface = -eaf(-place, owner, percentiles=[percent])[:, :-1].astype(np.int64)
+    return np.column_stack([values[j][surface[:, j]] for j in range(len(values))])
 
 
 def weight_table(values: npt.ArrayLike, m: int) -> Floats:

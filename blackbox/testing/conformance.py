@@ -68,6 +68,7 @@ _RULES = (
     _Rule(resuming.load_replaces, _first),
     _Rule(resuming.state_is_a_copy, _first),
     _Rule(resuming.foreign_state, _first),
+    _Rule(resuming.older_state, _first),
     _Rule(telling.any_order, _first),
     _Rule(telling.ids_suffice, _first),
     _Rule(telling.unasked, _first),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from blackbox.batch import Batch
 from blackbox.errors import StateError
@@ -119,3 +120,21 @@ def foreign_state(subject: Subject, problem: Problem) -> None:
         message = f"the state of {what} given to an optimizer with seed 0"
         raises(StateError, lambda state=state: optimizer.load_state_dict(state), message)  # type: ignore[misc]
         require_that(snapshot(optimizer) == before, f"{message}: refused, yet something changed")
+
+
+def older_state(subject: Subject, problem: Problem) -> None:
+    """A state that lacks a part is refused as one, and spoils nothing for the next that is loaded.
+
+    A resume needs both: it passes over a checkpoint of an older version and replays the log.
+    """
+    optimizer, used = subject.build(problem), subject.build(problem)
+    start = snapshot(optimizer)
+    rounds(used, 1, least=1)
+    state = used.state_dict()
+    for part in state["own"]:
+        rest = {name: value for name, value in state["own"].items() if name != part}
+        with suppress(StateError):  # what it can do without, it may
+            optimizer.load_state_dict({**state, "own": rest})
+    optimizer.load_state_dict(unpack(start))
+    wanted = subject.drive(subject.build(problem))
+    same_rows(subject.drive(optimizer), wanted, "from the beginning after states that lack a part")

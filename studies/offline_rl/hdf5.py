@@ -16,8 +16,8 @@ def read_hdf5(path: str | os.PathLike[str], *, scale: float = 1.0) -> Transition
     """Transitions of a file.
 
     D4RL's files are flat: observations, actions, rewards, terminals, and timeouts or next
-    observations or both. Minari's hold a group for each episode, with one observation more than
-    actions.
+    observations or both; without the latter the last transition of each episode is left out.
+    Minari's hold a group for each episode, with one observation more than actions.
 
     Args:
         path: of the file.
@@ -25,7 +25,8 @@ def read_hdf5(path: str | os.PathLike[str], *, scale: float = 1.0) -> Transition
 
     Raises:
         MissingExtraError: h5py is not installed (extra ``offline-rl``).
-        ProblemError: there is no such file, or it is neither of the two kinds.
+        ProblemError: there is no such file, it is neither of the two kinds, or nothing in it says
+            where episodes were cut.
     """
     h5py = require("h5py", "offline-rl")
     if not Path(path).is_file():
@@ -48,22 +49,30 @@ def read_hdf5(path: str | os.PathLike[str], *, scale: float = 1.0) -> Transition
 
 
 def _flat(file: Any) -> list[Any]:
-    """Arrays in the order of ``FIELDS``; without next observations, the last of each cut goes."""
+    """Arrays in the order of ``FIELDS``.
+
+    Without next observations the last transition of each episode goes, as in ``qlearning_dataset``
+    of D4RL: the observation after it is the first of another episode, and a model would learn that
+    jump, even where the task ended.
+    """
     missing = [name for name in ("actions", "rewards", "terminals") if name not in file]
     if missing:
         raise ProblemError(f"{file.filename!r} lacks {missing}; give a whole D4RL file")
     obs, actions = np.asarray(file["observations"]), np.asarray(file["actions"])
     rewards, ended = np.asarray(file["rewards"]), np.asarray(file["terminals"]).astype(bool)
+    if "timeouts" not in file and "next_observations" not in file:
+        raise ProblemError(
+            f"{file.filename!r} has neither timeouts nor next_observations, so nothing says where "
+            "episodes were cut; add one of them"
+        )
     cut = np.asarray(file["timeouts"]).astype(bool) if "timeouts" in file else np.zeros_like(ended)
-    begins = np.concatenate([[True], (ended | cut)[:-1]])
-    starts = obs[begins]
+    last = ended | cut
+    starts = obs[np.concatenate([[True], last[:-1]])]
     if "next_observations" in file:
         return [obs, actions, rewards, np.asarray(file["next_observations"]), ended, starts]
-    # What follows a cut is another episode; what follows an end is not needed.
-    kept = ~cut
-    kept[-1] &= ended[-1]
-    following = np.concatenate([obs[1:], obs[-1:]])
-    return [part[kept] for part in (obs, actions, rewards, following, ended)] + [starts]
+    kept = ~last[:-1]
+    parts = (obs[:-1], actions[:-1], rewards[:-1], obs[1:], ended[:-1])
+    return [part[kept] for part in parts] + [starts]
 
 
 def _episodes(file: Any) -> list[Any]:

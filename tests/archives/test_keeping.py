@@ -98,6 +98,20 @@ def test_merging_changes_neither_and_keeps_the_better(kind: str) -> None:
     assert max(merged.scores) == max(*one.scores, *other.scores)
 
 
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_merged_archive_has_no_parents_that_are_rows_of_another_run(kind: str) -> None:
+    # Both runs number their rows from 0, so that the parent of one is an elite of the other.
+    one, other = (EVERY[kind](PLANE) for _ in range(2))
+    rng = np.random.default_rng(3)
+    one.add(rows(PLANE, 60, rng), parents=np.arange(60) - 1)
+    other.add(rows(PLANE, 60, rng), parents=np.arange(60) - 1)
+    before = one.parents.copy()
+    merged = one.merge(other)
+    assert set(merged.parents) == {-1}
+    assert np.isin(merged.elites["id"], np.arange(60)).all()
+    np.testing.assert_array_equal(one.parents, before)
+
+
 @pytest.mark.parametrize("kind", FIXED)
 @settings(max_examples=25)
 @given(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6)))

@@ -53,6 +53,11 @@ def brute_ranks(scores):
     return ranks
 
 
+def stretched(scores):
+    """The same order with infinite ends."""
+    return np.where(scores == 0, -np.inf, np.where(scores == GRID, np.inf, scores))
+
+
 def brute_hypervolume(scores, reference):
     """Count the unit boxes of the integer grid that some row dominates."""
     m = scores.shape[1]
@@ -135,6 +140,26 @@ def test_hypervolume_of_a_simplex_front_approaches_its_closed_form():
     x = np.arange(k + 1) / k
     found = metrics.hypervolume(np.column_stack([x, 1 - x]), 0)
     assert found == pytest.approx(0.5 - 0.5 / k, abs=1e-12)
+
+
+@settings(max_examples=50)
+@given(sets())
+def test_infinite_scores_are_the_ends_of_the_order(scores):
+    # Of three objectives moocore would kill the process.
+    wide = stretched(scores)
+    assert metrics.is_nondominated(wide).tolist() == brute_front(scores).tolist()
+    assert metrics.nondominated_ranks(wide).tolist() == brute_ranks(scores).tolist()
+
+
+@pytest.mark.parametrize("m", [2, 3])
+def test_surfaces_of_infinite_scores(m):
+    rng = np.random.default_rng(m)
+    runs = [rng.integers(0, GRID + 1, (6, m)).astype(float) for _ in range(5)]
+    surfaces = zip(
+        metrics.attainment(runs), metrics.attainment(list(map(stretched, runs))), strict=True
+    )
+    for finite, infinite in surfaces:
+        np.testing.assert_array_equal(stretched(finite), infinite)
 
 
 def test_hypervolume_of_infinite_rows():

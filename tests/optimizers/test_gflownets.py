@@ -10,7 +10,13 @@ from scipy import stats
 
 import blackbox as bb
 from blackbox.errors import ProblemError, SpaceError, StateError, UnsupportedError
-from blackbox.gflownets import DetailedBalance, FlowMatching, SubTrajectoryBalance
+from blackbox.gflownets import (
+    DetailedBalance,
+    FlowMatching,
+    SubTrajectoryBalance,
+    TrajectoryBalance,
+)
+from blackbox.gflownets.losses import uniform_backward
 from blackbox.optimizers.gflownets import Policy
 from blackbox.state import pack, unpack
 from blackbox.testing import checks
@@ -119,6 +125,23 @@ def test_order_is_learnt_on_every_backbone(backbone, learn_backward):
     optimizer = bb.OrderPreservingGFN(MATCHES, backbone=backbone, policy=policy, seed=1)
     run(optimizer, 80)
     assert matches(optimizer.sample(400))["y"].mean() > 1.3  # uniform: 1
+
+
+@pytest.mark.parametrize(
+    ("backbone", "weight"),
+    [(TrajectoryBalance(), 1.0), (DetailedBalance(), 0.1), (SubTrajectoryBalance(), 0.1)],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_terms_of_the_loss_have_the_weights_of_the_paper(backbone, weight):
+    # Balance + weight * order + 0.1 * KL, in units of the order loss.
+    policy = Policy(hidden=(16,), learn_backward=True)
+    optimizer = bb.OrderPreservingGFN(MATCHES, backbone=backbone, policy=policy, seed=0)
+    walks = optimizer.sampler.walk(50)
+    _, balance, evaluation = backbone.learnt(optimizer.sampler, walks)
+    kl = uniform_backward(*evaluation.backward).detach()
+    _, loss = optimizer._read(walks)
+    assert float(loss.detach()) == pytest.approx(float(balance.detach() + 0.1 * kl) / weight)
+    assert float(kl) > 1e-4
 
 
 def test_a_monotone_transform_changes_nothing():
@@ -289,6 +312,22 @@ def test_what_is_minimized_is_trained_on_alike():
     )
     losses, others = (bb.PreferenceGFN(p, policy=QUICK, seed=0).train(9) for p in (TWO, turned))
     assert others == pytest.approx(losses)
+
+
+def test_objectives_of_another_range_are_not_cut_off_in_silence():
+    # Cut off to [0, 1] all candidates would be worth the same.
+    percent = bb.problem(
+        lambda b: {name: 100 * (1 + values) for name, values in two(b).items()},
+        bb.Space(*CATS),
+        [bb.Maximize("u"), bb.Maximize("v")],
+        batch=True,
+    )
+    optimizer = bb.PreferenceGFN(percent, policy=QUICK, seed=0)
+    with pytest.raises(ProblemError, match=r"u is 1\d\d\.0, .* tell rows that show its range"):
+        optimizer.train(1)
+    rows = optimizer.ask(20)
+    optimizer.tell(rows.with_columns(**percent.measure(rows)))
+    optimizer.train(1)
 
 
 @pytest.mark.parametrize("kind", [bb.OrderPreservingGFN, bb.PreferenceGFN])

@@ -305,6 +305,27 @@ def test_bad_arguments_are_refused() -> None:
             corrected(archive)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("begin", [bb.MapElites, bb.CMAME, bb.CMAMAE])
+def test_elites_of_an_earlier_run_are_no_rows_of_this_one(
+    begin: Callable[..., bb.Optimizer],
+) -> None:
+    problem = arm()
+    archive = GridArchive(problem, (9, 9), threshold_min=-9)
+    run(bb.MapElites(problem, cells=archive, batch_size=10, n_init=20, seed=0), 300)
+    earlier = archive.elites
+    asked = [(optimizer := begin(problem, cells=archive, batch_size=10, seed=1)).ask()]
+    while sum(map(len, asked)) < 300:
+        optimizer.tell(asked[-1].with_columns(**problem.measure(asked[-1])))
+        asked.append(optimizer.ask())
+    elites, joints = archive.elites, bb.Batch.concat(asked)["joints"]
+    known = {row.tobytes() for row in earlier["joints"]}
+    here = np.array([row.tobytes() not in known for row in elites["joints"]])
+    assert 0 < here.sum() < len(elites)
+    assert (elites["id"][~here] == -1).all()
+    assert (archive.parents[~here] == -1).all()
+    np.testing.assert_array_equal(elites["joints"][here], joints[elites["id"][here]])
+
+
 def test_a_resume_with_other_elites_in_the_archive_is_refused(tmp_path: Path) -> None:
     problem = arm()
 

@@ -230,6 +230,21 @@ def test_global_generators_are_neither_used_nor_disturbed(name, seed):
     assert runs[0] == runs[1]
 
 
+def test_a_failed_row_is_the_worst_of_values_of_any_size():
+    # Terraces, on the ground and 1e20 above it: the order is the same.
+    def rows_on(height):
+        optimizer = bb.pymoo.CMAES(BOWL, seed=2, **SMALL["CMAES"])
+        asked = []
+        for _ in range(12):
+            asked.append(optimizer.ask())
+            y = np.where(bowl(asked[-1])["y"] > 9, 2.0**20, 0.0) + height
+            y[asked[-1]["x"][:, 0] > 1] = np.nan
+            optimizer.tell(asked[-1].with_columns(y=y))
+        return bb.Batch.concat(asked)
+
+    assert rows_on(0.0) == rows_on(2.0**67)
+
+
 @pytest.mark.parametrize(
     ("name", "problem"), [("NSGA2", FRONT), ("NSGA3", SPHERES), ("DE", BOWL), ("CMAES", BOWL)]
 )

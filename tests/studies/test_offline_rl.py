@@ -544,16 +544,21 @@ class TestHDF5:
             for name, values in parts.items():
                 file[name] = values
         made = read_hdf5(tmp_path / "a.hdf5", scale=0.4)
-        # The cut at 19 and the file's end have no next observation; the end at 9 needs none.
-        assert len(made) == 28
+        # The end at 9, the cut at 19 and the file's end have no next observation.
+        assert len(made) == 27
         np.testing.assert_allclose(made.actions, 0.5)
-        assert made.ended.sum() == 1
         assert made.starts[:, 0].tolist() == [0, 20, 40]
-        np.testing.assert_array_equal(made.following[:9], obs[1:10])
+        np.testing.assert_array_equal(made.following, made.observations + 2)
+        assert not made.ended.any()
+        with h5py.File(tmp_path / "a.hdf5", "a") as file:
+            del file["timeouts"]
+        with pytest.raises(ProblemError, match="neither timeouts nor next_observations"):
+            read_hdf5(tmp_path / "a.hdf5", scale=0.4)
         with h5py.File(tmp_path / "a.hdf5", "a") as file:
             file["next_observations"] = obs + 0.5
         made = read_hdf5(tmp_path / "a.hdf5", scale=0.4)
         assert len(made) == 30
+        assert made.ended.sum() == 1
         np.testing.assert_array_equal(made.following, obs + 0.5)
 
     def test_minari(self, tmp_path):

@@ -293,6 +293,31 @@ class TakesAnyState(Sound):
         return {"type": "Other", "arguments": {}}
 
 
+class SpoiltByHalfAState(Sound):
+    """Draws otherwise once a state turned out to lack a part."""
+
+    def __init__(self, problem: bb.Problem, *, seed: int | None = None) -> None:
+        super().__init__(problem, seed=seed)
+        self.begun = 0
+
+    def _ask(self, n: int) -> bb.Batch:
+        self.rng.random(self.begun)
+        return super()._ask(n)
+
+    def _load_state(self, state: State) -> None:
+        self.begun += 1
+        super()._load_state(state)
+        self.begun -= 1
+
+
+class RefusesHalfAStateRudely(Sound):
+    """Raises whatever it happens to stumble over."""
+
+    def _load_state(self, state: State) -> None:
+        assert "points" in state
+        super()._load_state(state)
+
+
 class WantsItsOrder(Sound):
     """Takes rows of one ask only in the order in which they were asked."""
 
@@ -375,7 +400,9 @@ class RefusesRudely(Sound):
 
 
 _RESUMING = {"resume", "resume_unseeded"}
-_RUNS = {"alone", "ids_suffice", "load_replaces", "mirror", "observed", "same_seed"}
+_RUNS = {
+    "alone", "ids_suffice", "load_replaces", "mirror", "observed", "older_state", "same_seed",
+}  # fmt: skip
 _COMPARING = _RUNS | _RESUMING
 # Each with the rules that have to report, and no others. A fault of the generator is also seen by
 # rules that compare two runs.
@@ -398,10 +425,12 @@ BROKEN = {
     ForgetsItsGenerator: {"load_replaces", *_RESUMING},
     HidesAnInnerSeed: {"resume_unseeded"},
     ForgetsItsData: {"load_replaces", *_RESUMING},
-    KeepsOldData: {"load_replaces"},
+    KeepsOldData: {"load_replaces", "older_state"},
     GivesItsOwnArrays: {"state_is_a_copy"},
     WritesIntoLoadedState: {"state_is_a_copy"},
     TakesAnyState: {"foreign_state"},
+    SpoiltByHalfAState: {"older_state"},
+    RefusesHalfAStateRudely: {"older_state"},
     WantsItsOrder: {"any_order"},
     WantsItsIds: {"unasked"},
     BreaksOnNaN: {"failed_rows"},

@@ -29,7 +29,7 @@ _REPLAYED = 64
 # Walks for each row asked for, with one objective and with several: with 4 less of a table's best
 # was found in as many evaluations, with 4 or 8 less of a front.
 _CHOICES = (8, 2)
-_LAMBDA = 0.1  # weights of the order loss beside a balance loss, and of the KL term
+_LAMBDA = 0.1  # weights of the order loss beside a balance loss, and of the KL term beside both
 
 
 class OrderPreservingGFN(GFNOptimizer):
@@ -180,8 +180,9 @@ class OrderPreservingGFN(GFNOptimizer):
 
     def _read(self, walks: Walks) -> tuple[Tensor, Tensor]:
         """The learnt log rewards of some candidates, and what else is in the loss."""
-        reward, balance, evaluation = self.backbone.learnt(self.sampler, walks)
-        loss = balance / _LAMBDA
+        reward, loss, evaluation = self.backbone.learnt(self.sampler, walks)
         if evaluation is not None and evaluation.backward is not None:
             loss = loss + _LAMBDA * uniform_backward(*evaluation.backward)
-        return reward, loss
+        # Divided by the weight of the order loss, which is added. Balance of whole paths defines
+        # the reward and leaves no loss for the order's to be weighed against.
+        return reward, loss if isinstance(self.backbone, TrajectoryBalance) else loss / _LAMBDA

@@ -28,6 +28,7 @@ _POLICY = Policy()
 _REPLAYED = 64
 _BINS = 10  # of the thermometer of each weight
 _BETA_BINS = 16
+_BEYOND = 0.05  # how far beyond [0, 1] an objective may be that was scaled by hand
 
 
 class PreferenceGFN(GFNOptimizer):
@@ -158,8 +159,8 @@ class PreferenceGFN(GFNOptimizer):
             (steps,) losses.
 
         Raises:
-            ProblemError: an argument is out of its range, an outcome is not finite, or walks end
-                in dead ends.
+            ProblemError: an argument is out of its range; an outcome is not finite, or not in
+                [0, 1] where nothing was told; or walks end in dead ends.
         """
         check_count("PreferenceGFN.train: steps", steps, 0)
         check_count("PreferenceGFN.train: n", n, 1)
@@ -237,8 +238,16 @@ class PreferenceGFN(GFNOptimizer):
         if not len(good):
             # Of an objective on [0, 1] that is minimized the scores lie on [-1, 0].
             low = np.array([min(o.sign, 0.0) for o in self.problem.objectives])
-            unit: Array = np.clip(scores - low, 0.0, 1.0)
-            return unit
+            unit: Array = scores - low
+            beyond = np.abs(unit - 0.5) > 0.5 + _BEYOND
+            if beyond.any():
+                i, j = np.argwhere(beyond)[0]
+                o = self.problem.objectives[j]
+                raise ProblemError(
+                    f"PreferenceGFN.train: {o.name} is {o.sign * scores[i, j]}, where nothing was "
+                    "told taken to be in [0, 1]; scale it, or tell rows that show its range first"
+                )
+            return np.clip(unit, 0.0, 1.0)
         told = self.problem.scores(self.known.batch[good])
         size = np.maximum(np.abs(told).max(axis=0), 1e-300)  # the span of huge scores overflows
         low, span = (told / size).min(axis=0), np.ptp(told / size, axis=0)

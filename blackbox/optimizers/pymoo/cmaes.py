@@ -76,7 +76,9 @@ class CMAES(Generational):
     def _rate(self, generation: Any) -> None:
         """Failed rows get a value worse than all others: ranks are all that counts."""
         values = np.array([i.F[0] for i in generation if i.get("ok")])
-        worst = values.max() + max(np.ptp(values), 1.0) if len(values) else 0.0
+        # Beside large values 1 is too little to make a difference.
+        above = values.max() + max(np.ptp(values), 1.0) if len(values) else 0.0
+        worst = np.nextafter(above, np.inf)
         for individual in generation:
             if not individual.get("ok"):
                 individual.F = np.array([worst])

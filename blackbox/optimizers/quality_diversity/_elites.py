@@ -136,6 +136,17 @@ def need_variation(owner: str, variation: object) -> None:
         raise ProblemError(f"{owner}: variation={variation!r}; give a Variation")
 
 
+def begun(problem: Problem, cells: int | Sequence[int] | Archive | None) -> Archive:
+    """The archive that an optimizer fills, of whose elites none has an id among its rows.
+
+    Raises:
+        UnsupportedError, ProblemError: as ``archive_of``.
+    """
+    archive = archive_of(problem, cells)
+    archive.forget_ids()
+    return archive
+
+
 def archive_of(problem: Problem, cells: int | Sequence[int] | Archive | None) -> Archive:
     """The archive that ``cells`` stands for.
 

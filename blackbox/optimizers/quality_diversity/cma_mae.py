@@ -12,7 +12,7 @@ from blackbox.arguments import check_choice, check_range, is_finite
 from blackbox.batch import Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Floats, Problem
-from blackbox.optimizers.quality_diversity._elites import archive_of
+from blackbox.optimizers.quality_diversity._elites import begun
 from blackbox.optimizers.quality_diversity.emitters import Begin, EvolutionEmitter
 from blackbox.optimizers.quality_diversity.emitting import EmitterOptimizer, check_emitters
 from blackbox.optimizers.quality_diversity.evolution import (
@@ -61,7 +61,7 @@ class Annealing(EmitterOptimizer):
         check_range(f"{name}: learning_rate", learning_rate, 0, 1)
         if threshold_min is not None and not is_finite(threshold_min):
             raise ProblemError(f"{name}: threshold_min={threshold_min!r} must be finite or None")
-        given = archive_of(problem, cells)
+        given = begun(problem, cells)
         if not isinstance(given, CellArchive):
             raise ProblemError(f"{name}: {given!r} has no thresholds; give a grid or CVT archive")
         if given is cells and not math.isfinite(given.threshold_min):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from blackbox.archives import Archive
 from blackbox.formulation import Problem
-from blackbox.optimizers.quality_diversity._elites import archive_of
+from blackbox.optimizers.quality_diversity._elites import begun
 from blackbox.optimizers.quality_diversity.emitters import EvolutionEmitter
 from blackbox.optimizers.quality_diversity.emitting import EmitterOptimizer, check_emitters
 from blackbox.optimizers.quality_diversity.evolution import FullCMA
@@ -50,7 +50,7 @@ class CMAME(EmitterOptimizer):
     ) -> None:
         super().__init__(problem, seed)
         check_emitters(self, emitters, batch_size, sigma)
-        self.archive = archive_of(problem, cells)
+        self.archive = begun(problem, cells)
         self.emitters = [
             EvolutionEmitter(self.archive, batch_size, lambda mean: FullCMA(mean, sigma), hard=True)
             for _ in range(emitters)

@@ -10,7 +10,7 @@ from blackbox.batch import Batch
 from blackbox.errors import ProblemError
 from blackbox.formulation import Problem
 from blackbox.optimizer import Optimizer
-from blackbox.optimizers.quality_diversity._elites import DEFAULT, ElitesOptimizer, archive_of
+from blackbox.optimizers.quality_diversity._elites import DEFAULT, ElitesOptimizer, begun
 from blackbox.optimizers.quality_diversity.variation import Variation
 from blackbox.state import State
 
@@ -60,7 +60,7 @@ class MapElites(ElitesOptimizer):
     ) -> None:
         super().__init__(
             problem,
-            archive_of(problem, cells),
+            begun(problem, cells),
             batch_size=batch_size,
             n_init=n_init,
             init=init,
