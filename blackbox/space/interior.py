@@ -1,11 +1,11 @@
 """Points inside a thin feasible region: finding some, then walking to uniform ones.
 
-The walk is a Gibbs sampler: given all other inputs, one input (or what one input gives to another,
-at a rate that leaves one constraint's sum as it is) is uniform on an interval that the constraints
-give in closed form (Smith 1984, *Efficient Monte Carlo procedures for generating points uniformly
-distributed over bounded regions*). Where the values on such a line are not equally likely, or not
-all of its points are values, a step is proposed and kept by Metropolis' rule. Chains start from
-different feasible points.
+The walk is a Gibbs sampler: given all other inputs, one input is uniform on an interval that the
+constraints give in closed form, and so is a step along any other line (Smith 1984, *Efficient
+Monte Carlo procedures for generating points uniformly distributed over bounded regions*; see
+``directions`` for the lines). Where the values on a line are not equally likely, or not all of its
+points are values, a step is proposed and kept by Metropolis' rule. Chains start from different
+feasible points.
 
 Notation: A (m, d) coefficients, lower and upper (m,), x (n, d) numeric inputs side by side.
 """
@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from blackbox.batch import Array
 from blackbox.space.choices import Ordinal
+from blackbox.space.directions import Directions
 from blackbox.space.numbers import Integer, Real
 from blackbox.space.parameter import Parameter
 from blackbox.space.vectors import Simplex
@@ -30,6 +31,7 @@ _ROUNDING = 1e-14  # error of a decoded number, relative to its range
 _SWEEPS = 64
 _PROJECTIONS = 100
 _REPAIRS = 30
+_NOISE = 1e-12  # of its terms, what a slope of zero may round to
 
 
 class Interior:
@@ -62,10 +64,24 @@ class Interior:
             elif isinstance(p, Ordinal):
                 self._low[block], self._high[block] = p.values[0], p.values[-1]
         # Along a line, a number on a log scale would not be uniform, and an Ordinal has no steps.
-        self._lines = [isinstance(p, Real | Integer) and not p.log for p, _ in self._of]
+        self._lines = [
+            isinstance(p, Simplex) or (isinstance(p, Real | Integer) and not p.log)
+            for p, _ in self._of
+        ]
         # Rounding error of a sum is relative to the size of its terms.
         terms = np.abs(a) * np.maximum(np.abs(self._low), np.abs(self._high))
         self._size = np.maximum(terms.sum(axis=1), 1e-300)
+        free = np.flatnonzero(self._high > self._low).tolist()
+        simplices = [block for p, block in self._blocks if isinstance(p, Simplex)]
+        real = [j for j in free if isinstance(self._of[j][0], Real) and self._lines[j]]
+        self._whole = [j for j in free if isinstance(self._of[j][0], Integer)]
+        self._straight = real + [j for block in simplices for j in range(block.start, block.stop)]
+        self._directions = Directions(
+            *(a, lower, upper, self._low, self._high),
+            real=real,
+            whole=self._whole,
+            simplices=simplices,
+        )
 
     def inside(self, x: Array) -> npt.NDArray[np.bool_]:
         """(n,) whether each point satisfies every constraint, within rounding."""
@@ -81,27 +97,39 @@ class Interior:
         """(k, d) feasible points, found from (n, d) others; k is 0 where none was found.
 
         Alternating projections on half-spaces and bounds, which suffice for real numbers; then
-        each input in turn moves to the value that violates the constraints least.
+        each input in turn, and each direction, moves to where the constraints are violated least.
         """
         x = self._snap(self._projected(x))
         for _ in range(_REPAIRS):
             if 2 * np.count_nonzero(self.inside(x)) > len(x):
                 break
             for j in rng.permutation(x.shape[1]):
-                self._repair(int(j), x)
+                self._adjust(int(j), x)
+                if j in self._straight:
+                    step = self._together(int(j), rng)
+                    self._repair(x, step, self._ends(x, step))
+            for step in self._directions.whole:
+                self._repair(x, step, self._ends(x, step, whole=True))
         return x[self.inside(x)]
 
     def walk(self, x: Array, rng: np.random.Generator) -> Array:
         """(n, d) uniform points, one chain from each of (n, d) feasible ones."""
         x = x.copy()
+        whole = self._directions.whole
         for _ in range(_SWEEPS):
             for j in rng.permutation(x.shape[1]):
-                p, block = self._of[j]
-                if isinstance(p, Simplex):
-                    self._give(int(j), block, x, rng)
+                if isinstance(self._of[j][0], Simplex):
+                    self._slide(x, self._mover(int(j), rng), rng)
                 else:
                     self._move(int(j), x, rng)
-                    self._exchange(int(j), x, rng)
+                    self._answer(int(j), x, rng)
+                if j in self._straight:
+                    self._slide(x, self._together(int(j), rng), rng)
+            order = rng.permutation(len(whole))
+            for i, other in zip(order, np.roll(order, 1), strict=True):
+                # Neighbours may lie across two directions.
+                times = rng.integers(-1, 2) if i != other else 0
+                self._slide(x, whole[i] + times * whole[other], rng, whole=True)
         return x
 
     def _projected(self, x: Array) -> Array:
@@ -126,115 +154,137 @@ class Interior:
         return x
 
     def _snap(self, x: Array) -> Array:
-        """To the nearest values that the parameters have."""
-        for p, block in self._blocks:
-            if isinstance(p, Integer):
-                x[:, block] = np.rint(x[:, block])
-            elif isinstance(p, Ordinal):
-                table = np.asarray(p.values, float)
-                x[:, block] = table[np.abs(x[:, block] - table).argmin(axis=1)][:, None]
+        """To values that the parameters have, near in the constraints' sums too."""
+        whole = self._directions.whole
+        # Rounding in a reduced basis (Babai 1986) comes nearer than rounding each integer.
+        times = x[:, self._whole] @ np.linalg.pinv(whole[:, self._whole])
+        x = self._clipped(x + (np.rint(times) - times) @ whole)
+        for j, (p, _) in enumerate(self._of):
+            x[:, j] = _nearest(p, x[:, j])
         return x
 
-    def _repair(self, j: int, x: Array) -> None:
-        """Move one input to where the constraints are violated least."""
-        p, _ = self._of[j]
-        if isinstance(p, Simplex):
-            return
-        sums = x @ self.a.T
-        rest = sums - x[:, [j]] * self.a[:, j]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ends = np.hstack(
-                [(self.lower - rest) / self.a[:, j], (self.upper - rest) / self.a[:, j]]
-            )
-        ends = np.where(np.isfinite(ends), np.clip(ends, self._low[j], self._high[j]), x[:, [j]])
-        if isinstance(p, Integer):
-            ends = np.hstack([np.floor(ends + _TOLERANCE), np.ceil(ends - _TOLERANCE)])
-        elif isinstance(p, Ordinal):
-            ends = np.broadcast_to(np.asarray(p.values, float), (len(x), len(p.values)))
-        values = np.hstack([x[:, [j]], np.clip(ends, self._low[j], self._high[j])])
-        tried = rest[:, None, :] + values[:, :, None] * self.a[:, j]
-        excess = np.maximum(np.maximum(self.lower - tried, tried - self.upper), 0) / self._size
-        best = excess.sum(axis=2).argmin(axis=1)
-        x[:, j] = values[np.arange(len(x)), best]
+    def _clipped(self, x: Array) -> Array:
+        return self._shared(np.clip(x, self._low, self._high))
 
-    def _give(self, j: int, block: slice, x: Array, rng: np.random.Generator) -> None:
-        """One share gives to another of the same simplex."""
-        other = int(rng.integers(block.start, block.stop - 1))
-        other += other >= j
-        direction = self.a[:, j] - self.a[:, other]
-        low, high = self._interval(x, direction, -x[:, j], x[:, other])
-        step = low + (high - low) * rng.random(len(x))
-        x[:, j] = np.maximum(x[:, j] + step, 0)
-        x[:, other] = np.maximum(x[:, other] - step, 0)
+    def _adjust(self, j: int, x: Array) -> None:
+        """Move one number to where the constraints are violated least."""
+        p, step = self._of[j][0], np.eye(x.shape[1])[j]
+        if isinstance(p, Ordinal):
+            self._repair(x, step, np.asarray(p.values, float) - x[:, [j]])
+        elif not isinstance(p, Simplex):
+            self._repair(x, step, self._ends(x, step, whole=isinstance(p, Integer)))
+
+    def _repair(self, x: Array, step: Array, times: Array) -> None:
+        """Move along a line, by one of (n, k) times the step, to the least violation."""
+        times = np.hstack([np.zeros((len(x), 1)), times])
+        tried = (x @ self.a.T)[:, None, :] + times[:, :, None] * (self.a @ step)
+        excess = np.maximum(np.maximum(self.lower - tried, tried - self.upper), 0) / self._size
+        best = times[np.arange(len(x)), excess.sum(axis=2).argmin(axis=1)]
+        x[:] = np.clip(x + best[:, None] * step, self._low, self._high)
+
+    def _ends(self, x: Array, step: Array, *, whole: bool = False) -> Array:
+        """(n, k) multiples of a step at which a sum reaches a bound, within the inputs' bounds."""
+        low, high = _multiples(self._low, self._high, x, step)
+        slopes, sums = self.a @ step, x @ self.a.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ends = np.hstack([(self.lower - sums) / slopes, (self.upper - sums) / slopes])
+        ends = np.where(np.isfinite(ends), ends, 0)
+        if whole:
+            low, high = np.ceil(low - _TOLERANCE), np.floor(high + _TOLERANCE)
+            ends = np.hstack([np.floor(ends + _TOLERANCE), np.ceil(ends - _TOLERANCE)])
+        clipped: Array = np.clip(ends, low[:, None], high[:, None])
+        return clipped
+
+    def _mover(self, j: int, rng: np.random.Generator) -> Array:
+        """(d,) a step of one input: a number moves alone, a share to another of its simplex."""
+        step: Array = np.eye(self.a.shape[1])[j]
+        p, block = self._of[j]
+        if isinstance(p, Simplex):
+            other = int(rng.integers(block.start, block.stop - 1))
+            step[other + (other >= j)] = -1
+        return step
+
+    def _together(self, j: int, rng: np.random.Generator) -> Array:
+        """(d,) a step of one real number or share and as many more as hold all sums in place."""
+        others = rng.choice(self._straight, min(len(self.a), len(self._straight)), replace=False)
+        movers = np.array([self._mover(int(k), rng) for k in (j, *others)])
+        return self._directions.among(movers, rng)
 
     def _move(self, j: int, x: Array, rng: np.random.Generator) -> None:
         """One input moves alone."""
         lowest, highest, now = self._low[j], self._high[j], x[:, j]
-        low, high = self._interval(x, self.a[:, j], lowest - now, highest - now)
+        low, high = self._interval(x, np.eye(x.shape[1])[j])
         # Sums round: a step to a bound may end beside it, on a log scale even at zero.
         low, high = (np.clip(now + step, lowest, highest) for step in (low, high))
         x[:, j] = _between(self._of[j][0], now, low, high, rng)
 
-    def _exchange(self, j: int, x: Array, rng: np.random.Generator) -> None:
-        """Two inputs move so that the sum of one constraint stays.
+    def _slide(
+        self, x: Array, step: Array, rng: np.random.Generator, *, whole: bool = False
+    ) -> None:
+        """Move along a line to any of its points: all, or a whole number of steps away."""
+        low, high = self._interval(x, step)
+        u = rng.random(len(x))
+        if whole:
+            low, high = np.ceil(low - _TOLERANCE), np.floor(high + _TOLERANCE)
+            times = np.minimum(low + np.floor(u * (high - low + 1)), high)
+        else:
+            times = low + u * (high - low)
+        along = np.flatnonzero(step).tolist()
+        now = x[:, along]
+        moved = np.clip(now + times[:, None] * step[along], self._low[along], self._high[along])
+        kept = np.ones(len(x), bool)
+        for j, before, after in zip(along, now.T, moved.T, strict=True):
+            p = self._of[j][0]
+            kept &= rng.random(len(x)) * _density(p, before) < _density(p, after)
+        x[:, along] = np.where(kept[:, None], moved, now)
 
-        Between two close bounds nothing else can move, above all no integers.
+    def _answer(self, j: int, x: Array, rng: np.random.Generator) -> None:
+        """One input moves and another answers, so that the sum of one constraint stays.
+
+        A Metropolis step where values are not equally likely or spaced. The first takes any of
+        its values, drawn as all draws are, so that only the density of the other's decides
+        whether the step is kept.
         """
         i, other = int(rng.integers(len(self.a))), int(rng.integers(x.shape[1]))
-        linked = self.a[i, j] != 0 and self.a[i, other] != 0
-        if j == other or not linked:
+        step = self._mover(other, rng)
+        slope = float(self.a[i] @ step)
+        straight = self._lines[j] and self._lines[other]  # then it is a slide
+        if j == other or straight or not self.a[i, j] or not slope:
             return
-        rate = self.a[i, j] / self.a[i, other]
-        whole = [isinstance(self._of[k][0], Integer) for k in (j, other)]
-        straight = self._lines[j] and self._lines[other]
-        if not straight or (whole[1] and not (whole[0] and abs(rate) == 1)):
-            self._answer(j, other, rate, x, rng)
-            return
-        ends = [(x[:, other] - end) / rate for end in (self._low[other], self._high[other])]
-        low = np.maximum(self._low[j] - x[:, j], np.minimum(*ends))
-        high = np.minimum(self._high[j] - x[:, j], np.maximum(*ends))
-        low, high = self._interval(x, self.a[:, j] - rate * self.a[:, other], low, high)
-        u = rng.random(len(x))
-        if whole[0]:
-            low, high = np.ceil(low - _TOLERANCE), np.floor(high + _TOLERANCE)
-            step = np.minimum(low + np.floor(u * (high - low + 1)), high)
-        else:
-            step = low + u * (high - low)
-        for k, moved in ((j, x[:, j] + step), (other, x[:, other] - rate * step)):
-            x[:, k] = np.clip(moved, self._low[k], self._high[k])
-
-    def _answer(self, j: int, other: int, rate: float, x: Array, rng: np.random.Generator) -> None:
-        """As ``_exchange`` where the steps are not uniform: one input moves, the other answers.
-
-        A Metropolis step. The first takes any of its values, drawn as all draws are, so that only
-        the density of the other's decides whether the step is kept.
-        """
         p, partner = self._of[j][0], self._of[other][0]
-        never = isinstance(p, Real) and not isinstance(partner, Real)  # falls between its values
-        if never or isinstance(partner, Simplex):
-            return
+        if isinstance(p, Real) and isinstance(partner, Integer | Ordinal):
+            return  # falls between its values
         now = x[:, other]
         low, high = np.full_like(now, self._low[j]), np.full_like(now, self._high[j])
         drawn = _between(p, x[:, j], low, high, rng)
-        wanted = now - rate * (drawn - x[:, j])
+        moved = x - (self.a[i, j] / slope * (drawn - x[:, j]))[:, None] * step
+        moved[:, j], wanted = drawn, moved[:, other].copy()
         answer = _nearest(partner, np.clip(wanted, self._low[other], self._high[other]))
-        moved = x.copy()
-        moved[:, j], moved[:, other] = drawn, answer
+        moved[:, other] = answer
         kept = np.abs(answer - wanted) <= _spacing(partner) * 1e-6 + np.abs(wanted) * 1e-15
+        kept &= ((moved >= self._low) & (moved <= self._high)).all(axis=1)
         kept &= rng.random(len(x)) * _density(partner, now) < _density(partner, answer)
         kept &= self.inside(moved)
         x[kept] = moved[kept]
 
-    def _interval(self, x: Array, direction: Array, low: Array, high: Array) -> tuple[Array, Array]:
-        """Ends of the step t for which x + t * direction stays feasible."""
+    def _interval(self, x: Array, step: Array) -> tuple[Array, Array]:
+        """(n,) least and most of the multiples of a (d,) step that stay feasible."""
+        slopes = self.a @ step
+        slopes[np.abs(slopes) <= _NOISE * (np.abs(self.a) @ np.abs(step))] = 0
         sums = x @ self.a.T
-        for i, slope in enumerate(direction):
-            if slope == 0:
-                continue
-            ends = (self.lower[i] - sums[:, i]) / slope, (self.upper[i] - sums[:, i]) / slope
-            low = np.maximum(low, np.minimum(*ends))
-            high = np.minimum(high, np.maximum(*ends))
+        inputs = _multiples(self._low, self._high, x, step)
+        linear = _multiples(self.lower, self.upper, sums, slopes)
+        low, high = np.maximum(inputs[0], linear[0]), np.minimum(inputs[1], linear[1])
         return np.minimum(low, 0.0), np.maximum(high, 0.0)
+
+
+def _multiples(low: Array, high: Array, x: Array, step: Array) -> tuple[Array, Array]:
+    """(n,) least and most of the t for which (n, k) ``low <= x + t * step <= high``."""
+    along = np.flatnonzero(step)
+    ends = [(bound[along] - x[:, along]) / step[along] for bound in (low, high)]
+    least: Array = np.minimum(*ends).max(axis=1, initial=-np.inf)
+    most: Array = np.maximum(*ends).min(axis=1, initial=np.inf)
+    return least, most
 
 
 def onto_simplex(x: Array) -> Array:

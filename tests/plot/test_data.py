@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from blackbox import metrics, problems
 from blackbox.batch import Batch
 from blackbox.errors import BatchError, ProblemError
-from blackbox.formulation import Fidelity, Maximize, Minimize, Problem
+from blackbox.formulation import (
+    Environment,
+    Fidelity,
+    Maximize,
+    Minimize,
+    Preference,
+    Problem,
+    problem,
+)
 from blackbox.plot import data
 from blackbox.space import Ordinal, Real, Space
 from tests.plot.conftest import Trade, history_of, told
@@ -63,6 +71,43 @@ def test_failed_infeasible_and_cheap_rows_do_not_count():
     (front,) = data.fronts(good)
     np.testing.assert_array_equal(front.front, [[1, 9]])
     np.testing.assert_array_equal(front.infeasible, [[1, 1]])
+
+
+def test_an_optimum_worse_than_an_outcome_is_refused_not_drawn_off_the_log_scale(branin):
+    run = history_of(branin, f=[5.0, 0.3])
+    with pytest.raises(ProblemError, match=r"optimum=0.5: run 'A' .* better by up to 0.2"):
+        data.curves(run, optimum=0.5)
+    (rounded,) = data.curves(run, optimum=0.3 + 1e-12)
+    assert rounded.values[0, -1] == 0
+
+
+def test_an_unknown_cost_is_refused_not_added_up(branin):
+    history = history_of(branin, f=[5.0, 7.0, 3.0]).history
+    (curve,) = data.curves(history.with_columns(cost=[1.0, 2.0, 4.0]), branin, x="cost")
+    np.testing.assert_array_equal(curve.x, [1, 7])
+    with pytest.raises(BatchError, match="cost of row 1 is nan"):
+        data.curves(history.with_columns(cost=[1.0, np.nan, 4.0]), branin, x="cost")
+
+
+def test_rows_that_cannot_be_compared_have_no_best_to_draw():
+    class Sail(Problem):
+        space = Space(Real("x", 0, 1))
+        objectives = (Maximize("f"),)
+        environment = Environment(Real("wind", 0, 20), scenarios={"wind": [4, 8]}, risk="worst")
+
+        def evaluate(self, p):
+            raise NotImplementedError
+
+    class Taste(Problem):
+        space = Space(Real("x", 0, 1))
+        objectives = (Preference("f"),)
+
+    with pytest.raises(ProblemError, match="different scenarios cannot be compared"):
+        data.curves(history_of(Sail(), f=[1.0, 3.0]))
+    one = problem(lambda p: 0.0, Sail.space, Maximize("f"))
+    assert data.curves(history_of(Sail(), f=[1.0, 3.0]), one)[0].values.tolist() == [[1, 3]]
+    with pytest.raises(ProblemError, match="only order the rows told together"):
+        data.curves(history_of(Taste(), f=[1.0, 3.0]))
 
 
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=8), min_size=1, max_size=4))

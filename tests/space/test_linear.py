@@ -139,6 +139,74 @@ def test_integers_of_different_weights_move_between_two_close_bounds() -> None:
     assert stats.chisquare(counts).pvalue > SMALLEST
 
 
+def test_integers_of_large_weights_move_together() -> None:
+    """No two of them can change and leave the sum between its bounds."""
+    weights = [101.0, 103.0, 107.0, 109.0]
+    table = np.indices([21] * 4).reshape(4, -1).T
+    inside = table[(table @ weights == 3000) | (table @ weights == 3001)]
+    space = constrained(
+        [Integer("k", 0, 20, size=4)], LinearConstraint({"k": weights}, lower=3000, upper=3001)
+    )
+    drawn = space.check(space.draw(4000, rng()))["k"]
+    counts = [(drawn == row).all(axis=1).sum() for row in inside]
+    assert sum(counts) == 4000
+    assert stats.chisquare(counts).pvalue > SMALLEST
+
+
+def test_steps_of_integers_stay_exact_beyond_what_floats_can_reduce() -> None:
+    parameters = [Integer("a", 0, 2**49), Integer("b", 0, 2**49), Integer("c", 0, 3)]
+    weights = {"a": 123456789.0, "b": 987654321.0, "c": 1e-3}
+    space = constrained(parameters, LinearConstraint(weights, lower=1e12, upper=1e12 + 1e-3))
+    batch = space.check(space.draw(50, rng()))
+    assert len(batch) == 50
+
+
+def test_shares_exchange_with_real_numbers() -> None:
+    """x follows the share of a, which is Beta(1, 2)."""
+    space = constrained(
+        [Simplex("mix", 3), Real("x", 0, 1)],
+        LinearConstraint({"x": 1.0, "mix[0]": -1.0}, lower=0, upper=1e-4),
+    )
+    batch = space.check(space.draw(2000, rng()))
+    assert stats.kstest(batch["x"], stats.beta(1, 2).cdf).pvalue > SMALLEST
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_shares_exchange_with_integers(log: bool) -> None:
+    """Given k / 20, the share of three has the density 1 - k / 20; k itself is uniform or log."""
+    space = constrained(
+        [Simplex("mix", 3), Integer("k", 1, 19, log=log)],
+        LinearConstraint({"mix[0]": 20.0, "k": -1.0}, lower=-1e-3, upper=1e-3),
+    )
+    counts = np.bincount(space.check(space.draw(4000, rng()))["k"], minlength=20)[1:]
+    k = np.arange(1, 20)
+    likely = (20 - k) * (np.log((k + 0.5) / (k - 0.5)) if log else 1)
+    assert stats.chisquare(counts, 4000 * likely / likely.sum()).pvalue > SMALLEST
+
+
+def test_shares_of_different_weights_move_between_two_close_bounds() -> None:
+    weights = np.array([1.0, 2.0, 3.0, 4.0])
+    space = constrained(
+        [Simplex("mix", 4)], LinearConstraint({"mix": weights.tolist()}, lower=2.5, upper=2.5001)
+    )
+    drawn = space.check(space.draw(2000, rng()))["mix"]
+    rejected = rng().dirichlet(np.ones(4), 10**6)
+    kept = rejected[np.abs(rejected @ weights - 2.5) < 0.002]
+    for walked, exact in zip(drawn.T, kept.T, strict=True):
+        assert stats.ks_2samp(walked, exact).pvalue > SMALLEST
+
+
+def test_reals_between_two_pairs_of_close_bounds_move() -> None:
+    """x + y + z = 1 and x = y leave x uniform from 0 to 1/2."""
+    space = constrained(
+        TEN[:3],
+        LinearConstraint({"x0": 1.0, "x1": 1.0, "x2": 1.0}, lower=1, upper=1 + 1e-6),
+        LinearConstraint({"x0": 1.0, "x1": -1.0}, lower=0, upper=1e-6),
+    )
+    batch = space.check(space.draw(2000, rng()))
+    assert stats.kstest(2 * batch["x0"], "uniform").pvalue > SMALLEST
+
+
 def test_log_scales_between_two_close_bounds_move() -> None:
     """x + y = 1 with both log-uniform: log(x / y) is uniform."""
     parameters = [Real("x", 0.01, 1, log=True), Real("y", 0.01, 1, log=True)]

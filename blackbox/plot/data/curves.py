@@ -16,6 +16,8 @@ from blackbox.metrics.scores import finite, numbers
 from blackbox.plot.data.runs import Data, Floats, Run, groups, thin
 
 XAxis: TypeAlias = Literal["evaluations", "cost"]
+_ROUNDING = 1e-9
+
 Point: TypeAlias = Batch | Mapping[str, float]
 
 
@@ -67,8 +69,8 @@ def curves(
     Raises:
         BatchError: nothing to draw, an optimum that is no number, or a reference that lacks an
             objective or gives no number for it.
-        ProblemError: ``x`` is unknown, ``optimum`` is given for several objectives, or
-            ``reference`` for one.
+        ProblemError: ``x`` is unknown, ``optimum`` is given for several objectives or is worse
+            than an outcome, or ``reference`` is given for one.
     """
     if x not in ("evaluations", "cost"):
         raise ProblemError(f"x={x!r}; give 'evaluations' or 'cost'")
@@ -101,7 +103,13 @@ def _trace(run: Run, optimum: float | None, reference: Floats | None) -> Floats:
         return hypervolume_trace(run.scores, reference)
     if optimum is not None:
         regret = simple_regret(run.scores, _score(run, optimum))
-        return np.where(np.isfinite(regret), regret, np.nan)
+        if (regret < -_ROUNDING * (1 + abs(optimum))).any():
+            # On the log scale of a regret the run would vanish.
+            raise ProblemError(
+                f"optimum={optimum}: run {run.name!r} has outcomes that are better by up to "
+                f"{-regret.min():.3g}; give the best possible outcome, or none where it is noisy"
+            )
+        return np.where(np.isfinite(regret), np.maximum(regret, 0.0), np.nan)
     name = run.problem.objectives[0].name
     rows = incumbents(run.scores)
     seen = run.history[name].astype(np.float64)

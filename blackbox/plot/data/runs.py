@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from blackbox.batch import Batch
 from blackbox.errors import BatchError, ProblemError
-from blackbox.formulation import Objective, Problem
+from blackbox.formulation import Objective, Preference, Problem
 from blackbox.metrics import is_nondominated
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -86,10 +86,21 @@ class Run:
 
     @cached_property
     def cost(self) -> Floats:
-        """(n,) cost spent up to and including each row; rows where none was recorded."""
-        if "cost" in self.history:
-            return np.cumsum(self.history["cost"], dtype=np.float64)
-        return np.arange(1.0, len(self.history) + 1)
+        """(n,) cost spent up to and including each row; rows where none was recorded.
+
+        Raises:
+            BatchError: a cost is not known.
+        """
+        if "cost" not in self.history:
+            return np.arange(1.0, len(self.history) + 1)
+        unknown = np.flatnonzero(~np.isfinite(self.history["cost"]))
+        if unknown.size:
+            i = int(unknown[0])
+            raise BatchError(
+                f"run {self.name!r}: cost of row {i} is {self.history['cost'][i]}; give what "
+                "every row cost, also of those that failed"
+            )
+        return np.cumsum(self.history["cost"], dtype=np.float64)
 
     def units(self, scores: Floats) -> Floats:
         """(n, m) scores in the user's units: a sign flip is its own inverse."""
@@ -115,7 +126,8 @@ def groups(data: Data, problem: Problem | None = None) -> dict[str, list[Run]]:
 
     Raises:
         BatchError: nothing to draw, or a Batch without a problem or without its columns.
-        ProblemError: the runs' problems declare different objectives.
+        ProblemError: the runs' problems declare different objectives, or a problem's rows cannot
+            be compared: it has an environment or a preference.
     """
     found: dict[str, list[Run]] = {}
     if isinstance(data, Mapping):
@@ -207,6 +219,16 @@ def _run(one: Any, problem: Problem | None, name: str | None) -> Run:
 def _checked(name: str, problem: Problem, history: Batch) -> Run:
     if not problem.objectives:
         raise ProblemError(f"{problem.name} has no objectives to draw")
+    if problem.environment is not None:
+        raise ProblemError(
+            f"{problem.name} has an environment, and outcomes of different scenarios cannot be "
+            "compared; draw posterior, or one scenario's rows with a problem= that has none"
+        )
+    if isinstance(problem.objectives[0], Preference):
+        raise ProblemError(
+            f"{problem.name} has a preference, whose values only order the rows told together; "
+            "draw posterior"
+        )
     needed = [*problem.space.names, *(o.name for o in problem.objectives)]
     needed += [c.name for c in problem.constraints]
     missing = [column for column in needed if column not in history]
