@@ -64,11 +64,11 @@ class Directions:
         self.whole = self._clean(basis)
 
     def among(self, movers: Array, rng: np.random.Generator) -> Array:
-        """(d,) a step made of (k, d) others: as far inside as their combinations lead."""
-        _, size, right = np.linalg.svd(self._units @ movers.T, full_matrices=False)
-        far = size > _NOISE * size[0]  # else the movers repeat themselves
-        weights = (rng.standard_normal(len(size))[far] / size[far]) @ right[far]
-        return self._clean(weights @ movers)
+        """(n, d) steps made of (n, k, d) others: as far inside as their combinations lead."""
+        _, size, right = np.linalg.svd(self._units @ movers.mT, full_matrices=False)
+        far = size > _NOISE * size[:, :1]  # else the movers repeat themselves
+        times = np.where(far, rng.standard_normal(size.shape) / np.where(far, size, 1), 0)
+        return self._clean(np.einsum("nk,nkj,njd->nd", times, right, movers, optimize=True))
 
     def _clean(self, steps: Array) -> Array:
         """Without what rounding left of zeros."""

@@ -28,7 +28,7 @@ from blackbox.space.vectors import Simplex
 _TOLERANCE = 1e-9
 _SHARE = 1e-6  # of its own terms that a sum may miss a bound by
 _ROUNDING = 1e-14  # error of a decoded number, relative to its range
-_SWEEPS = 64
+_SWEEPS = 32
 _PROJECTIONS = 100
 _REPAIRS = 30
 _NOISE = 1e-12  # of its terms, what a slope of zero may round to
@@ -75,7 +75,12 @@ class Interior:
         simplices = [block for p, block in self._blocks if isinstance(p, Simplex)]
         real = [j for j in free if isinstance(self._of[j][0], Real) and self._lines[j]]
         self._whole = [j for j in free if isinstance(self._of[j][0], Integer)]
-        self._straight = real + [j for block in simplices for j in range(block.start, block.stop)]
+        shares = [j for block in simplices for j in range(block.start, block.stop)]
+        self._straight = np.array(real + shares, dtype=np.intp)
+        # The first and the number of the shares that each input may give to.
+        self._partners = np.zeros((2, d), dtype=np.intp)
+        for block in simplices:
+            self._partners[:, block] = [[block.start], [block.stop - block.start - 1]]
         self._directions = Directions(
             *(a, lower, upper, self._low, self._high),
             real=real,
@@ -105,9 +110,8 @@ class Interior:
                 break
             for j in rng.permutation(x.shape[1]):
                 self._adjust(int(j), x)
-                if j in self._straight:
-                    step = self._together(int(j), rng)
-                    self._repair(x, step, self._ends(x, step))
+            for step in self._together(rng):
+                self._repair(x, step, self._ends(x, step))
             for step in self._directions.whole:
                 self._repair(x, step, self._ends(x, step, whole=True))
         return x[self.inside(x)]
@@ -117,14 +121,15 @@ class Interior:
         x = x.copy()
         whole = self._directions.whole
         for _ in range(_SWEEPS):
-            for j in rng.permutation(x.shape[1]):
+            order = rng.permutation(x.shape[1])
+            for j, step in zip(order.tolist(), self._movers(order, rng), strict=True):
                 if isinstance(self._of[j][0], Simplex):
-                    self._slide(x, self._mover(int(j), rng), rng)
+                    self._slide(x, step, rng)
                 else:
-                    self._move(int(j), x, rng)
-                    self._answer(int(j), x, rng)
-                if j in self._straight:
-                    self._slide(x, self._together(int(j), rng), rng)
+                    self._move(j, x, rng)
+                    self._answer(j, x, rng)
+            for step in self._together(rng):
+                self._slide(x, step, rng)
             order = rng.permutation(len(whole))
             for i, other in zip(order, np.roll(order, 1), strict=True):
                 # Neighbours may lie across two directions.
@@ -195,20 +200,25 @@ class Interior:
         clipped: Array = np.clip(ends, low[:, None], high[:, None])
         return clipped
 
-    def _mover(self, j: int, rng: np.random.Generator) -> Array:
-        """(d,) a step of one input: a number moves alone, a share to another of its simplex."""
-        step: Array = np.eye(self.a.shape[1])[j]
-        p, block = self._of[j]
-        if isinstance(p, Simplex):
-            other = int(rng.integers(block.start, block.stop - 1))
-            step[other + (other >= j)] = -1
-        return step
+    def _movers(self, inputs: Array, rng: np.random.Generator) -> Array:
+        """(..., d) steps of single inputs: a number moves alone, a share to another one."""
+        steps: Array = np.eye(self.a.shape[1])[inputs]
+        first, others = self._partners[:, inputs]
+        partner = first + (rng.random(inputs.shape) * others).astype(np.intp)
+        partner += partner >= inputs
+        gives = np.nonzero(others)
+        steps[(*gives, partner[gives])] = -1
+        return steps
 
-    def _together(self, j: int, rng: np.random.Generator) -> Array:
-        """(d,) a step of one real number or share and as many more as hold all sums in place."""
-        others = rng.choice(self._straight, min(len(self.a), len(self._straight)), replace=False)
-        movers = np.array([self._mover(int(k), rng) for k in (j, *others)])
-        return self._directions.among(movers, rng)
+    def _together(self, rng: np.random.Generator) -> Array:
+        """(k, d) steps of a real number or share and as many more as hold all sums in place."""
+        k = len(self._straight)
+        if not k:
+            return np.empty((0, self.a.shape[1]))
+        chosen = rng.random((k, k))
+        np.fill_diagonal(chosen, -1)  # each is the first of one step
+        movers = self._straight[chosen.argsort(axis=1)[:, : len(self.a) + 1]]
+        return self._directions.among(self._movers(movers, rng), rng)
 
     def _move(self, j: int, x: Array, rng: np.random.Generator) -> None:
         """One input moves alone."""
@@ -234,8 +244,9 @@ class Interior:
         moved = np.clip(now + times[:, None] * step[along], self._low[along], self._high[along])
         kept = np.ones(len(x), bool)
         for j, before, after in zip(along, now.T, moved.T, strict=True):
-            p = self._of[j][0]
-            kept &= rng.random(len(x)) * _density(p, before) < _density(p, after)
+            if not self._lines[j]:
+                p = self._of[j][0]
+                kept &= rng.random(len(x)) * _density(p, before) < _density(p, after)
         x[:, along] = np.where(kept[:, None], moved, now)
 
     def _answer(self, j: int, x: Array, rng: np.random.Generator) -> None:
@@ -246,10 +257,12 @@ class Interior:
         whether the step is kept.
         """
         i, other = int(rng.integers(len(self.a))), int(rng.integers(x.shape[1]))
-        step = self._mover(other, rng)
-        slope = float(self.a[i] @ step)
         straight = self._lines[j] and self._lines[other]  # then it is a slide
-        if j == other or straight or not self.a[i, j] or not slope:
+        if j == other or straight or not self.a[i, j]:
+            return
+        step = self._movers(np.array([other]), rng)[0]
+        slope = float(self.a[i] @ step)
+        if not slope:
             return
         p, partner = self._of[j][0], self._of[other][0]
         if isinstance(p, Real) and isinstance(partner, Integer | Ordinal):
