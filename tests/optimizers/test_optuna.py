@@ -224,8 +224,8 @@ def test_experimental_options_warn_nobody(option):
 def test_failed_rows_fail_in_optuna_too():
     space = bb.Space(bb.Real("u", 0, 1), bb.Real("v", 0, 1))
     problem = bb.problem(lambda p: np.nan if p["u"] > 0.5 else p["v"] - p["u"], space)
-    rows = loop(bb.optuna.TPE(problem, seed=3), 40)
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=3))
+    rows = loop(bb.optuna.NSGA2(problem, population_size=8, seed=3), 40)
+    study = optuna.create_study(sampler=optuna.samplers.NSGAIISampler(population_size=8, seed=3))
     floats = {n: optuna.distributions.FloatDistribution(0, 1) for n in "uv"}
     for u, v, y in zip(rows["u"], rows["v"], rows["y"], strict=True):
         trial = study.ask(floats)
@@ -386,3 +386,20 @@ def test_options_are_checked():
 def test_fingerprint_tells_the_package():
     assert bb.optuna.Random(BOWL, seed=1).spec() != bb.Random(BOWL, seed=1).spec()
     assert bb.optuna.Random(BOWL, seed=1).spec()["type"] == "optuna.Random"
+
+
+@pytest.mark.parametrize("multivariate", [True, False])
+def test_tpe_learns_where_rows_fail(multivariate):
+    # No row is known to be bad there, so their like would be proposed for ever.
+    space = bb.Space(bb.Real("x", -1, 1, size=3))
+    objectives = [bb.Minimize("f"), bb.Minimize("g")]
+    problem = bb.problem(lambda b: {}, space, objectives, batch=True)
+    optimizer = bb.optuna.TPE(problem, multivariate=multivariate, seed=0)
+    failed = []
+    for _ in range(80):
+        row = optimizer.ask()
+        x = row["x"]
+        failed.append(bool(x[0, 0] > 0.5))
+        f = np.where(failed[-1], np.nan, (x**2).sum(axis=1))
+        optimizer.tell(row.with_columns(f=f, g=((x - 0.3) ** 2).sum(axis=1)))
+    assert np.mean(failed[-30:]) < 0.1  # uniform: 0.25

@@ -63,7 +63,7 @@ class Sampler(Peer):
             if ok:
                 self._complete(trial, scores, slack)
             else:
-                self._study.tell(trial, state=require("optuna", "optuna").trial.TrialState.FAIL)
+                self._fail(trial)
         n = len(told.ids)
         if len(told.outside):
             params = self._axes.params(told.outside)
@@ -74,6 +74,9 @@ class Sampler(Peer):
         for name, value in self._constraints(slack).items():
             trial.set_constraint(name, value)
         self._study.tell(trial, (-scores).tolist())
+
+    def _fail(self, trial: Trial) -> None:
+        self._study.tell(trial, state=require("optuna", "optuna").trial.TrialState.FAIL)
 
     def _add(self, params: dict[str, Any], scores: Floats, slack: Floats) -> None:
         """Add a row that was not asked for."""

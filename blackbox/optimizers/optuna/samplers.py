@@ -16,6 +16,7 @@ from blackbox.space import Integer, Ordinal, Permutation, Real, Simplex
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
+    from optuna.trial import Trial
 
 _MANY = float("inf")
 
@@ -24,7 +25,7 @@ class TPE(Sampler):
     """Tree-structured Parzen estimator (Bergstra et al. 2011, NeurIPS), Optuna's default.
 
     Models the density of good and of bad rows and proposes where their ratio is largest. Several
-    objectives are taken as in Ozaki et al. (2020, GECCO).
+    objectives are taken as in Ozaki et al. (2020, GECCO). Failed rows are bad ones.
 
     Args:
         problem: any problem without linear constraints and measures.
@@ -66,6 +67,12 @@ class TPE(Sampler):
     def _sampler(self, samplers: Any) -> BaseSampler:
         made: BaseSampler = samplers.TPESampler(seed=self._key, **self._options)
         return made
+
+    def _fail(self, trial: Trial) -> None:
+        # Optuna forgets failed trials. To its densities no place is as promising as one where
+        # nothing bad is known, so TPE would propose rows that fail for ever.
+        trial.set_constraint("failed", float("inf"))
+        self._study.tell(trial, [0.0] * len(self.problem.objectives))
 
 
 class GP(Sampler):
