@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Protocol
+
+import numpy as np
 
 from blackbox.arguments import is_whole
 from blackbox.batch import Batch
 from blackbox.executors import Dispatcher, Failure, LocalExecutor, Outcome
 from blackbox.formulation import Problem
+
+_GENERATORS = np.random.Generator | np.random.RandomState | random.Random
 
 
 class Crew(Protocol):
@@ -79,7 +85,11 @@ class Team:
 
 @contextmanager
 def open_crew(
-    executor: Executor | None, workers: int | None, timeout: float | None, retries: int
+    problem: Problem,
+    executor: Executor | None,
+    workers: int | None,
+    timeout: float | None,
+    retries: int,
 ) -> Iterator[Crew]:
     """The crew for a run: in this process unless an executor, workers or a timeout ask for more.
 
@@ -88,6 +98,8 @@ def open_crew(
     if executor is None and workers is None and timeout is None and not retries:
         yield Inline()
         return
+    if not isinstance(executor, ThreadPoolExecutor):
+        _warn_of_copies(problem)
     own = LocalExecutor(workers or 1) if executor is None else None
     used: Executor = own or executor  # type: ignore[assignment]
     dispatcher = Dispatcher(used, workers=workers or _slots(used), timeout=timeout, retries=retries)
@@ -99,6 +111,19 @@ def open_crew(
         dispatcher.close(cancel=not finished)
         if own is not None:
             own.shutdown(wait=finished, cancel_futures=True)
+
+
+def _warn_of_copies(problem: Problem) -> None:
+    """Say so where noise would repeat itself: from worker to worker, and after each death."""
+    attributes = {**vars(type(problem)), **vars(problem)}
+    copied = [name for name, value in attributes.items() if isinstance(value, _GENERATORS)]
+    if copied:
+        warnings.warn(
+            f"{problem.name} holds a generator of random numbers ({', '.join(copied)}), of which "
+            "every worker begins with a copy: they draw the same numbers. Make one in each "
+            "evaluation instead, for instance by np.random.default_rng()",
+            stacklevel=2,
+        )
 
 
 def _slots(executor: Executor) -> int:

@@ -67,8 +67,8 @@ class Loop:
         self._costs: dict[int, float] = {}
 
     def __iter__(self) -> Iterator[Batch]:
-        plan = self._plan
-        with open_crew(plan.executor, plan.workers, plan.timeout, plan.retries) as crew:
+        plan, problem = self._plan, self._study.problem
+        with open_crew(problem, plan.executor, plan.workers, plan.timeout, plan.retries) as crew:
             while True:
                 while crew.free and (task := self._next()) is not None:
                     key = int(task["id"][0])

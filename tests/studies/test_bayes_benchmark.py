@@ -58,6 +58,23 @@ class TestTables:
         assert tables.compare(ours, ours) == 0
         assert tables.compare(ours, {s: v - 0.5 for s, v in ours.items() if s < 5}) == 0
 
+    def test_seeds_that_tie_hide_no_difference(self):
+        ours = {seed: 1.0 + seed for seed in range(20)}
+        theirs = {seed: loss + 0.5 * (seed < 9) for seed, loss in ours.items()}
+        assert tables.compare(ours, theirs) == -1
+        assert tables.compare(theirs, ours) == 1
+
+    def test_optimizers_are_ranked_on_the_same_seeds(self):
+        """Seed 1 is hard for all: who did not run it is no better for that."""
+        found = {
+            ("p", "Bayes"): {0: 1.0, 1: 9.0, 2: 9.0},
+            ("p", "TPE"): {0: 2.0, 1: 10.0, 2: 10.0, 3: 0.0, 4: 0.0, 5: 0.0},
+            ("p", "Ax"): {0: 3.0},
+        }
+        rows = {r["optimizer"]: r for r in tables.overview(found, "p", ["Bayes", "TPE", "Ax"])}
+        assert [rows[name]["mean rank"] for name in ("Bayes", "TPE", "Ax")] == [1.0, 2.0, 3.0]
+        assert [rows[name]["ranked among"] for name in ("Bayes", "TPE", "Ax")] == [2, 2, 3]
+
     def test_optimizers_that_ran_on_less_are_ranked_on_that(self):
         found = {
             ("p", "Bayes"): {0: 1.0},

@@ -55,6 +55,26 @@ def test_workers_evaluate_outside_this_process():
     assert np.array_equal(history["f"], history["x"])
 
 
+class Noisy(bb.Problem):
+    space = SPACE
+    objectives = [bb.Minimize("f")]
+
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+
+    def evaluate(self, p):
+        return self.rng.standard_normal()
+
+
+def test_a_generator_that_workers_would_copy_is_warned_of():
+    with pytest.warns(UserWarning, match=r"Noisy holds a generator .*\(rng\)"):
+        study_of(Noisy()).run(2, workers=2)
+    with ThreadPoolExecutor(2) as threads:  # they share it
+        study = study_of(Noisy()).run(8, executor=threads)
+    assert len(np.unique(study.history["f"])) == 8
+    study_of(Noisy()).run(2)
+
+
 def test_dead_hanging_and_raising_workers_cost_only_their_rows(tmp_path):
     with study_of(Fated(), tmp_path / "s") as study:
         study.run(40, workers=2, timeout=1.0, on_error="record")

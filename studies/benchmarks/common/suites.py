@@ -180,9 +180,14 @@ class Results:
         self.crashes = sorted({f"{r.optimizer} on {r.problem}" for r in kept if r.error})
         self._data = {(r.problem, r.optimizer, r.seed): r.data for r in kept if not r.error}
 
-    def runs(self, case: str, name: str) -> list[dict[str, Any]]:
+    def by_seed(self, case: str, name: str) -> dict[int, dict[str, Any]]:
         """What each seed measured, by increasing seed."""
-        return [d for (p, o, _), d in sorted(self._data.items()) if (p, o) == (case, name)]
+        keys = sorted(key for key in self._data if key[:2] == (case, name))
+        return {key[2]: self._data[key] for key in keys}
+
+    def runs(self, case: str, name: str) -> list[dict[str, Any]]:
+        """The same without the seeds: one that crashed leaves no gap."""
+        return [*self.by_seed(case, name).values()]
 
     @property
     def seeds(self) -> range:

@@ -129,7 +129,8 @@ def table(results: Results) -> Path:
     case = CASES[CASE]
     found = {name: losses(results, name) for name in results.names}
     rows: list[dict[str, Any]] = []
-    for name, loss in found.items():
+    for name, of in found.items():
+        loss = np.array([*of.values()])
         runs = results.runs(CASE, name)
         row: dict[str, Any] = {"method": name, "seeds": len(runs)}
         for i, seconds in enumerate(case.seconds):
@@ -160,23 +161,25 @@ def table(results: Results) -> Path:
     )
 
 
-def losses(results: Results, name: str) -> Array:
-    """(S, T) mean losses under fresh seeds of every seed after every time."""
-    return np.array([np.mean(run["losses"], axis=1) for run in results.runs(CASE, name)])
+def losses(results: Results, name: str) -> dict[int, Array]:
+    """Of every seed the (T,) mean losses under fresh seeds after every time."""
+    runs = results.by_seed(CASE, name)
+    return {seed: np.mean(run["losses"], axis=1) for seed, run in runs.items()}
 
 
-def duels(found: Mapping[str, Array]) -> list[dict[str, Any]]:
+def duels(found: Mapping[str, Mapping[int, Array]]) -> list[dict[str, Any]]:
     """On how many seeds ours is below each other method, and by how much."""
     rows = []
-    for name in found:
-        if OURS_NAME not in found or name == OURS_NAME:
+    ours = found.get(OURS_NAME, {})
+    for name, theirs in found.items():
+        shared = sorted(ours.keys() & theirs.keys())
+        if name == OURS_NAME or not shared:
             continue
-        n = min(len(found[OURS_NAME]), len(found[name]))
-        difference = found[OURS_NAME][:n] - found[name][:n]
+        difference = np.array([ours[seed] - theirs[seed] for seed in shared])
         row: dict[str, Any] = {"beside": name}
         for i, seconds in enumerate(CASES[CASE].seconds):
             d = difference[:, i]
-            row[f"{seconds:g} s: better on"] = f"{int((d < 0).sum())} of {n}"
+            row[f"{seconds:g} s: better on"] = f"{int((d < 0).sum())} of {len(d)}"
             row[f"{seconds:g} s: difference"] = f"{d.mean():.3f} ± {_half(d):.3f}"
         rows.append(row)
     return rows

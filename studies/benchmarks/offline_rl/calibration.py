@@ -143,8 +143,8 @@ def _means(
     """Of each penalty the mean over places and cases, seed by seed."""
     found: dict[str, list[float]] = {p: [] for p in PENALTIES}
     cases = results.cases
-    runs = [results.runs(case, NAME) for case in cases]
-    for seed in range(min(map(len, runs), default=0)):
+    runs = [results.by_seed(case, NAME) for case in cases]
+    for seed in sorted(set.intersection(*map(set, runs))) if runs else ():
         for p in PENALTIES:
             values = [
                 numbers[kind][p]

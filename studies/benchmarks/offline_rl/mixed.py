@@ -151,9 +151,9 @@ def work(case: Callable[[], bb.Problem], algorithm: Algorithm, seed: int) -> dic
 def table(results: Results) -> Path:
     """Mean ranks, and medians of the best value."""
     names = results.names
-    ends: dict[str, dict[str, Floats]] = {
+    ends: dict[str, dict[str, dict[int, float]]] = {
         case: {
-            name: np.array([min(run["values"]) for run in results.runs(case, name)])
+            name: {s: min(run["values"]) for s, run in results.by_seed(case, name).items()}
             for name in names
         }
         for case in results.cases
@@ -170,7 +170,11 @@ def table(results: Results) -> Path:
     best = [
         {
             "optimizer": name,
-            **{case: f"{np.median(of[name]):.4g}" for case, of in ends.items() if len(of[name])},
+            **{
+                case: f"{np.median([*of[name].values()]):.4g}"
+                for case, of in ends.items()
+                if of[name]
+            },
             "CPU s": f"{_seconds(results, name):.1f}",
         }
         for name in names
@@ -197,13 +201,13 @@ def table(results: Results) -> Path:
     )
 
 
-def _ranks(ends: dict[str, dict[str, Floats]], name: str) -> dict[str, float]:
+def _ranks(ends: dict[str, dict[str, dict[int, float]]], name: str) -> dict[str, float]:
     """Mean rank on each function, over the seeds that all have run."""
     found = {}
     for case, of in ends.items():
-        n = min(len(values) for values in of.values())
-        if n:
-            table = np.round([values[:n] for values in of.values()], DIGITS)
+        shared = sorted(set.intersection(*map(set, of.values())))
+        if shared:
+            table = np.round([[values[s] for s in shared] for values in of.values()], DIGITS)
             found[case] = float(stats.rankdata(table, axis=0)[[*of].index(name)].mean())
     return found
 

@@ -198,21 +198,21 @@ def _found(results: Results, look: Callable[[dict[str, Any]], list[float]]) -> l
     rows = []
     for case in results.cases:
         base = {
-            name: [np.mean(look(run)) for run in results.runs(case, name)]
+            name: {s: np.mean(look(run)) for s, run in results.by_seed(case, name).items()}
             for name in ("published", "Random")
         }
         for name in results.names:
-            runs = results.runs(case, name)
+            runs = results.by_seed(case, name)
             if not runs:
                 continue
-            values = np.concatenate([look(run) for run in runs])
+            values = np.concatenate([look(run) for run in runs.values()])
             low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
             row = {"data": case, "search": name, "seeds": len(runs), "median": f"{middle:.0f}"}
             row |= {"quartiles": f"{low:.0f} to {high:.0f}", "mean": f"{values.mean():.0f}"}
             for other, theirs in base.items():
-                pairs = [(np.mean(look(run)), b) for run, b in zip(runs, theirs, strict=False)]
-                ahead = sum(a > b for a, b in pairs)
-                row[f"ahead of {other}"] = None if name == other else f"{ahead} of {len(pairs)}"
+                shared = runs.keys() & theirs.keys()
+                ahead = sum(np.mean(look(runs[seed])) > theirs[seed] for seed in shared)
+                row[f"ahead of {other}"] = None if name == other else f"{ahead} of {len(shared)}"
             rows.append(row)
     return rows
 
