@@ -51,24 +51,29 @@ class Directions:
         simplices: Sequence[slice],
     ) -> None:
         self._ranges, rooms = _rooms(a, lower, upper, low, high, simplices)
-        self._units = np.vstack([np.diag(1 / self._ranges), a / rooms[:, None]])
+        self._sums = a / rooms[:, None]
         identity = np.eye(a.shape[1])
         gives = [identity[s][:-1] - identity[s][-1] for s in simplices]
         free = np.vstack([identity[list(real)], *gives])
-        left, size, right = np.linalg.svd(self._units @ free.T, full_matrices=False)
+        left, size, right = np.linalg.svd(self._measured(free).T, full_matrices=False)
         integers = identity[list(whole)]
-        answered = self._units @ integers.T
-        basis = reduced((answered - left @ (left.T @ answered)).T) @ integers
-        basis -= (basis @ self._units.T @ left / size) @ right @ free
+        answered = self._measured(integers)
+        basis = reduced(answered - answered @ left @ left.T) @ integers
+        basis -= (self._measured(basis) @ left / size) @ right @ free
         # (k, d), each of a whole number of times leading from integers to integers
         self.whole = self._clean(basis)
 
     def among(self, movers: Array, rng: np.random.Generator) -> Array:
         """(n, d) steps made of (n, k, d) others: as far inside as their combinations lead."""
-        _, size, right = np.linalg.svd(self._units @ movers.mT, full_matrices=False)
+        _, size, right = np.linalg.svd(self._measured(movers).mT, full_matrices=False)
         far = size > _NOISE * size[:, :1]  # else the movers repeat themselves
         times = np.where(far, rng.standard_normal(size.shape) / np.where(far, size, 1), 0)
         return self._clean(np.einsum("nk,nkj,njd->nd", times, right, movers, optimize=True))
+
+    def _measured(self, steps: Array) -> Array:
+        """(..., d + m) changes of inputs and of sums that (..., d) steps make, in units."""
+        measured: Array = np.concatenate([steps / self._ranges, steps @ self._sums.T], axis=-1)
+        return measured
 
     def _clean(self, steps: Array) -> Array:
         """Without what rounding left of zeros."""

@@ -87,6 +87,13 @@ class Interior:
             whole=self._whole,
             simplices=simplices,
         )
+        # What moves a sum most has to answer most of the others, which move it by little each.
+        ranges = self._high - self._low
+        for block in simplices:
+            ranges[block] /= block.stop - block.start
+        moved = np.abs(a[:, self._straight]) * ranges[self._straight]
+        parts = moved / np.maximum(moved.sum(axis=1, keepdims=True), 1e-300)
+        self._often = parts.mean(axis=0) + 1 / max(len(self._straight), 1)
 
     def inside(self, x: Array) -> npt.NDArray[np.bool_]:
         """(n,) whether each point satisfies every constraint, within rounding."""
@@ -215,7 +222,8 @@ class Interior:
         k = len(self._straight)
         if not k:
             return np.empty((0, self.a.shape[1]))
-        chosen = rng.random((k, k))
+        # The smallest of exponential draws: some of unequal weights, none twice.
+        chosen = rng.exponential(size=(k, k)) / self._often
         np.fill_diagonal(chosen, -1)  # each is the first of one step
         movers = self._straight[chosen.argsort(axis=1)[:, : len(self.a) + 1]]
         return self._directions.among(self._movers(movers, rng), rng)

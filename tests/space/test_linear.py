@@ -196,6 +196,20 @@ def test_shares_of_different_weights_move_between_two_close_bounds() -> None:
         assert stats.ks_2samp(walked, exact).pvalue > SMALLEST
 
 
+def test_a_real_number_answers_many_small_shares() -> None:
+    # Each share moves the sum by little, and the number has far to go.
+    values = np.linspace(0, 1, 100)
+    space = Space(
+        Simplex("mix", 100),
+        Real("x", 0, 1),
+        constraints=[LinearConstraint({"mix": values, "x": 1.0}, lower=0.7, upper=0.7001)],
+    )
+    x = space.draw(400, np.random.default_rng(0))["x"]
+    wanted = 0.7 - np.random.default_rng(1).dirichlet(np.ones(100), 20_000) @ values
+    assert abs(x.mean() - wanted.mean()) < 4 * wanted.std() / 20
+    assert x.std() == pytest.approx(wanted.std(), rel=0.15)  # four standard errors
+
+
 def test_reals_between_two_pairs_of_close_bounds_move() -> None:
     """x + y + z = 1 and x = y leave x uniform from 0 to 1/2."""
     space = constrained(
