@@ -356,3 +356,15 @@ def _concat(arrays: list[Array]) -> Array:
 
 def _cell(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def alike(values: list[Any]) -> list[Any]:
+    """Values of one type, as files want a column: mixed int and float are floats, else text.
+
+    None stays None.
+    """
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) < 2:
+        return values
+    to = float if kinds == {int, float} else str  # as text 10 would be less than 2.5
+    return [None if value is None else to(value) for value in values]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from blackbox.archives import _keeping
 from blackbox.archives._rows import Rows, entering, ids
 from blackbox.arguments import check_count
-from blackbox.batch import Array, Batch, Row
+from blackbox.batch import Array, Batch, Row, alike
 from blackbox.errors import BatchError, ProblemError, UnsupportedError, require
 from blackbox.formulation import Floats, Problem, missing, need_problem, no_inputs
 from blackbox.metrics.quality_diversity import qd_score
@@ -406,7 +406,7 @@ class Archive(ABC):
         return elites.with_columns(**extra).to_dataframe(self.problem.labels)
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
-        """Write ``to_dataframe`` to a Parquet file; a column of mixed types becomes text.
+        """Write ``to_dataframe`` to a Parquet file; mixed int and float become float, else text.
 
         Raises:
             StateError: the path names no file.
@@ -416,8 +416,8 @@ class Archive(ABC):
         require("pyarrow", "data")
         frame = self.to_dataframe()
         for name, column in frame.items():
-            if column.dtype == object and column.dropna().map(type).nunique() > 1:
-                frame[name] = column.map(str, na_action="ignore")
+            if column.dtype == object:
+                frame[name] = alike(column.where(column.notna(), None).tolist())
         frame.to_parquet(path)
 
     def _need_elites(self, what: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blackbox.batch import Array, Batch, Row
+from blackbox.batch import Array, Batch, Row, alike
 from blackbox.errors import StorageError, require
 from blackbox.formulation import Constraint, Problem
 from blackbox.space import Categorical, Integer, Ordinal, Parameter, Permutation, Real, Simplex
@@ -60,7 +60,7 @@ def to_parquet(
     path: str | os.PathLike[str],
     labels: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
-    """Write a history as Parquet; a column of mixed types becomes text.
+    """Write a history as Parquet; of mixed types int and float become float, all others text.
 
     Args:
         history: rows told.
@@ -134,11 +134,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 
 def _arrow(arrow: Any, column: Array) -> Any:
-    values: Any = column
-    if column.dtype == object and len({type(value) for value in column if value is not None}) > 1:
-        values = [None if value is None else str(value) for value in column]
-    elif column.dtype.kind == "U":
-        values = column.tolist()
+    values: Any = alike(column.tolist()) if column.dtype.kind in "OU" else column
     try:
         return arrow.array(values)
     except UnicodeEncodeError:

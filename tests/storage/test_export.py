@@ -202,6 +202,7 @@ def test_parquet_keeps_types(tmp_path: Path) -> None:
             "word": ["a", "", "ñ\0日"],
             "bad": ["\ud800", "b", "c"],
             "mixed": np.array([None, 1, "a"], dtype=object),
+            "steps": np.array([1, 2.5, 10], dtype=object),
             "numbers": np.array([None, 1.5, 2.0], dtype=object),
             "ok": [True, False, True],
         }
@@ -214,6 +215,7 @@ def test_parquet_keeps_types(tmp_path: Path) -> None:
     assert table["word"] == ["a", "", "ñ\0日"]
     assert table["bad"] == ["?", "b", "c"]
     assert table["mixed"] == [None, "1", "a"]
+    assert table["steps"] == [1.0, 2.5, 10.0]
     assert table["numbers"] == [None, 1.5, 2.0]
     assert table["ok"] == [True, False, True]
 

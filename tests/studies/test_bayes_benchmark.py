@@ -8,7 +8,7 @@ import pytest
 import blackbox as bb
 from studies.benchmarks.bayes import designs, fidelities, noisy, regret, tables
 from studies.benchmarks.bayes.__main__ import main
-from studies.benchmarks.bayes.foreign import Foreign, WorkerError, close_workers
+from studies.benchmarks.bayes.foreign import Foreign, Worker, WorkerError, close_workers
 from studies.benchmarks.bayes.peers import PEERS
 from studies.benchmarks.bayes.problems import Moved
 from studies.benchmarks.bayes.runner import Case, Results, optimize
@@ -223,6 +223,15 @@ class TestForeign:
         runs = [optimize(Case(lambda seed: problem, 40), "CMA-ES", 3) for _ in range(2)]
         assert runs[0]["values"] == runs[1]["values"]
         assert min(runs[0]["values"])[0] < np.mean(runs[0]["values"][:6])
+
+    def test_a_worker_is_told_how_long_a_run_will_be(self, monkeypatch):
+        seen, request = [], Worker.request
+        monkeypatch.setattr(
+            Worker, "request", lambda self, **m: seen.append(m) or request(self, **m)
+        )
+        for problem in (noisy.SUITE.cases["Branin 2 noisy"].build(0), bb.problems.Branin()):
+            Foreign(problem, "cma", seed=0)
+        assert [message["start"]["evaluations"] for message in seen] == [60, 100]
 
     def test_a_worker_serves_one_optimizer_at_a_time(self):
         problem = bb.problems.Branin()

@@ -15,6 +15,9 @@ from blackbox.batch import Batch
 from blackbox.optimizers._replay import Peer, Told
 from studies.benchmarks.common.environments import ONE_THREAD, ROOT, python
 
+#: Of a run, where its problem does not say otherwise.
+EVALUATIONS = 100
+
 
 class WorkerError(Exception):
     """A worker raised, or died; the message holds its traceback."""
@@ -83,7 +86,7 @@ class Foreign(Peer):
     """A peer that runs as a worker process, told points of the unit cube.
 
     One at a time for each worker: a second one takes the process over from the first. A problem's
-    ``reference`` point of the hypervolume is passed on.
+    ``reference`` point of the hypervolume is passed on, and how many ``evaluations`` it will have.
 
     Args:
         problem: Real parameters only.
@@ -127,6 +130,7 @@ class Foreign(Peer):
                 "objectives": len(self.problem.objectives),
                 "constraints": len(self.problem.constraints),
                 "reference": reference,
+                "evaluations": getattr(self.problem, "evaluations", EVALUATIONS),
                 "seed": self._key,
             }
         )

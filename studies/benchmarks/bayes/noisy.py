@@ -45,6 +45,7 @@ class Noisy(bb.Problem):
     """
 
     noisy = True
+    evaluations = EVALUATIONS
     objectives = (bb.Minimize("f"),)
 
     def __init__(self, base: bb.Problem, deviation: float, seed: int) -> None:
@@ -110,7 +111,8 @@ def table(results: Results) -> Path:
             "recommends the row of best posterior mean, the others the row of the best value seen.",
             "Standard deviation of the noise: "
             + ", ".join(f"{name} {deviation:g}" for name, (_, deviation) in BUILDS.items())
-            + "; no optimizer is told.",
+            + "; no optimizer is told. That there is any only GPSampler is told, and SMAC3 runs as "
+            "for exact values.",
             "Every seed has an instance of its own, as in the regret suite; Branin and Hartmann "
             "have but one.",
             f"Batches: evaluations until the median regret over seeds reaches that of the "

@@ -9,8 +9,6 @@ import numpy as np
 
 from studies.benchmarks.bayes.workers.protocol import Peer, Point, serve
 
-BUDGET = 100  # NGOpt wants to know it; the suites use 100 evaluations
-
 
 class NGOpt(Peer):
     """``NGOpt`` on an array between 0 and 1, which starts at the centre."""
@@ -20,7 +18,7 @@ class NGOpt(Peer):
         space = ng.p.Array(init=np.full(self.width, 0.5), lower=0.0, upper=1.0)
         space.random_state.seed(self.seed)
         np.random.seed(self.seed)  # noqa: NPY002 - parts of it use NumPy's global generator
-        self._optimizer = ng.optimizers.NGOpt(parametrization=space, budget=BUDGET, num_workers=1)
+        self._optimizer = ng.optimizers.NGOpt(space, budget=self.evaluations, num_workers=1)
 
     def propose(self) -> tuple[Point, Any]:
         candidate = self._optimizer.ask()

@@ -2,10 +2,10 @@
 
 Runs in environments that hold neither NumPy nor this package as a rule, so it uses the standard
 library alone. Messages are ``{"start": {width, objectives, constraints, reference,
-seed}}``,
-``{"ask": [ids]}`` (answered by points of the unit cube), ``{"tell": {ids, outside, values,
-slack}}`` (values are minimized, a constraint is satisfied where its slack is at most 0) and
-``{"memory": true}``. Each answer brings the processor's seconds that it took.
+evaluations, seed}}``, ``{"ask": [ids]}`` (answered by points of the unit cube),
+``{"tell": {ids, outside, values, slack}}`` (values are minimized, a constraint is satisfied where
+its slack is at most 0) and ``{"memory": true}``. Each answer brings the processor's seconds that it
+took.
 """
 
 from __future__ import annotations
@@ -31,14 +31,21 @@ class Peer(ABC):
         objectives: how many values a point has, all minimized.
         constraints: how many constraints.
         reference: reference point of the hypervolume, as values, where there is one.
+        evaluations: how many there will be, for those that plan ahead.
         seed: seeds it.
     """
 
     def __init__(
-        self, width: int, objectives: int, constraints: int, reference: Point | None, seed: int
+        self,
+        width: int,
+        objectives: int,
+        constraints: int,
+        reference: Point | None,
+        evaluations: int,
+        seed: int,
     ) -> None:
         self.width, self.objectives, self.constraints = width, objectives, constraints
-        self.reference, self.seed = reference, seed
+        self.reference, self.evaluations, self.seed = reference, evaluations, seed
 
     @abstractmethod
     def propose(self) -> tuple[Point, Any]:

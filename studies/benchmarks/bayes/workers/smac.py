@@ -13,11 +13,12 @@ from smac.runhistory import TrialInfo, TrialValue
 
 from studies.benchmarks.bayes.workers.protocol import Peer, Point, serve
 
-BUDGET = 100  # a quarter of it at most goes to the initial design
-
 
 class SMAC(Peer):
-    """``HyperparameterOptimizationFacade`` for a deterministic function."""
+    """``HyperparameterOptimizationFacade`` for a deterministic function.
+
+    A quarter of the evaluations at most goes to its initial design.
+    """
 
     def __init__(self, **about: Any) -> None:
         super().__init__(**about)
@@ -29,7 +30,7 @@ class SMAC(Peer):
             self._space,
             output_directory=self._folder.name,
             deterministic=True,
-            n_trials=BUDGET,
+            n_trials=self.evaluations,
             seed=self.seed,
         )
         self._smac = HyperparameterOptimizationFacade(
