@@ -55,6 +55,7 @@ class Interior:
     ) -> None:
         self.a, self.lower, self.upper = a, lower, upper
         d = a.shape[1]
+        self._axes = np.eye(d)
         self._low, self._high = np.zeros(d), np.ones(d)
         self._blocks = [(p, blocks[p.name]) for p in parameters]
         self._of = [(p, blocks[p.name]) for p in parameters for _ in range(p.size or 1)]
@@ -180,7 +181,7 @@ class Interior:
 
     def _adjust(self, j: int, x: Array) -> None:
         """Move one number to where the constraints are violated least."""
-        p, step = self._of[j][0], np.eye(x.shape[1])[j]
+        p, step = self._of[j][0], self._axes[j]
         if isinstance(p, Ordinal):
             self._repair(x, step, np.asarray(p.values, float) - x[:, [j]])
         elif not isinstance(p, Simplex):
@@ -209,7 +210,7 @@ class Interior:
 
     def _movers(self, inputs: Array, rng: np.random.Generator) -> Array:
         """(..., d) steps of single inputs: a number moves alone, a share to another one."""
-        steps: Array = np.eye(self.a.shape[1])[inputs]
+        steps: Array = self._axes[inputs]
         first, others = self._partners[:, inputs]
         partner = first + (rng.random(inputs.shape) * others).astype(np.intp)
         partner += partner >= inputs
@@ -231,7 +232,7 @@ class Interior:
     def _move(self, j: int, x: Array, rng: np.random.Generator) -> None:
         """One input moves alone."""
         lowest, highest, now = self._low[j], self._high[j], x[:, j]
-        low, high = self._interval(x, np.eye(x.shape[1])[j])
+        low, high = self._interval(x, self._axes[j])
         # Sums round: a step to a bound may end beside it, on a log scale even at zero.
         low, high = (np.clip(now + step, lowest, highest) for step in (low, high))
         x[:, j] = _between(self._of[j][0], now, low, high, rng)

@@ -206,6 +206,22 @@ class GFNOptimizer(Optimizer):
         """Candidates of terminal states."""
         return self.construction.decode(ends.cpu().numpy()).select(self.problem.space.names)
 
+    def _evaluated(self, ends: Tensor) -> Batch:
+        """Candidates of terminal states with their outcomes, evaluated here and now.
+
+        Raises:
+            ProblemError: an objective is not finite.
+        """
+        rows = self._decoded(ends)
+        rows = rows.with_columns(**self.problem.measure(rows))
+        wrong = ~np.isfinite(self.problem.scores(rows)).all(axis=1)
+        if wrong.any():
+            row = rows[int(np.flatnonzero(wrong)[0])]
+            raise ProblemError(
+                f"{type(self).__name__}.train: {row} is not finite; give finite objectives"
+            )
+        return rows
+
     def _tell(self, batch: Batch) -> None:
         self.known.add(batch)
         with alone():

@@ -125,13 +125,7 @@ class OrderPreservingGFN(GFNOptimizer):
         with alone():
             for i in range(steps):
                 walks = self.sampler.walk(n, epsilon=self._policy.epsilon)
-                rows = self._decoded(walks.ends)
-                measured = rows.with_columns(**self.problem.measure(rows))
-                scores = self.problem.scores(measured)
-                if not np.isfinite(scores).all():
-                    row = measured[int(np.flatnonzero(~np.isfinite(scores).all(axis=1))[0])]
-                    raise ProblemError(f"OrderPreservingGFN.train: {row} is not finite")
-                losses[i] = self._step(walks, ranked(self.problem, measured))
+                losses[i] = self._step(walks, ranked(self.problem, self._evaluated(walks.ends)))
         return losses
 
     def _sampled(self, n: int) -> Array:

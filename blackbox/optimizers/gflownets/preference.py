@@ -172,14 +172,7 @@ class PreferenceGFN(GFNOptimizer):
                 walks = self.sampler.walk(n, epsilon=self._policy.epsilon, condition=condition)
                 if walks.n < n:
                     raise ProblemError("PreferenceGFN.train: walks end in dead ends; see Space")
-                rows = self._decoded(walks.ends)
-                measured = rows.with_columns(**self.problem.measure(rows))
-                scores = self.problem.scores(measured)
-                if not np.isfinite(scores).all():
-                    row = measured[int(np.flatnonzero(~np.isfinite(scores).all(axis=1))[0])]
-                    raise ProblemError(
-                        f"PreferenceGFN.train: {row} is not finite; give finite objectives"
-                    )
+                scores = self.problem.scores(self._evaluated(walks.ends))
                 log_reward = self._log_reward(self._scaled(scores), w, beta)
                 losses[i] = self._step(walks, log_reward, condition)
         return losses

@@ -16,9 +16,9 @@ from blackbox.metrics.scores import finite, numbers
 from blackbox.plot.data.runs import Data, Floats, Run, groups, thin
 
 XAxis: TypeAlias = Literal["evaluations", "cost"]
-_ROUNDING = 1e-9
-
 Point: TypeAlias = Batch | Mapping[str, float]
+
+_ROUNDING = 1e-9  # of an optimum, which outcomes may pass by it
 
 
 @dataclass(frozen=True)

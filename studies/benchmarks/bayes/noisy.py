@@ -94,15 +94,15 @@ def digest(case: str, data: dict[str, Any]) -> dict[str, Any]:
 def table(results: Results) -> Path:
     """Inference regret under noise, and what batches cost in evaluations."""
     names = results.optimizers
-    noisy = _ran(results, "noisy", lambda run: float(run["regret"]))
+    inferred = _ran(results, "noisy", lambda run: float(run["regret"]))
     eights = _ran(results, "batches", lambda run: float(run["regrets"][WITHIN // BATCH - 1]))
     batched = [row for c in BUILDS for o in names if (row := _batched(results, c, o))]
     return write_table(
         "bayes_noisy",
         "Noise, and batches of eight",
         {
-            "Over all noisy problems": overview(*noisy),
-            f"Median inference regret after {EVALUATIONS} noisy evaluations": medians(*noisy),
+            "Over all noisy problems": overview(*inferred),
+            f"Median inference regret after {EVALUATIONS} noisy evaluations": medians(*inferred),
             f"Batches of {BATCH} without noise": batched,
             f"Median regret after {WITHIN} evaluations in such batches": medians(*eights),
         },
